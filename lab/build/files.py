@@ -1,0 +1,71 @@
+"""Parts that are files: custom resource definitions, kwok's stages, and Azurite.
+
+The YAML comes out of the very modules that the programs are built from, so it cannot be of another version.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from .golang import TOOLS, required_module_dir
+from .recipe import Inputs, Maker, Recipe
+from .run import log_path, run
+
+AZURITE = Path(__file__).parent / "azurite"
+AZURITE_VERSION: str = json.loads((AZURITE / "package.json").read_text(encoding="utf-8"))["dependencies"]["azurite"]
+SNAPSHOT_KINDS = ("volumesnapshotclasses", "volumesnapshotcontents", "volumesnapshots")
+STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+
+
+def file_recipes() -> list[Recipe]:
+    """Return the recipes of everything that is neither program, image nor root file system."""
+    return [_snapshot_crds(), _velero_crds(), _kwok_stages(), _azurite()]
+
+
+def _snapshot_crds() -> Recipe:
+    def make(out: Path, _: Inputs) -> None:
+        folder = required_module_dir(TOOLS / "cluster", "github.com/kubernetes-csi/external-snapshotter/client/v8") / "config/crd"
+        _join([folder / f"snapshot.storage.k8s.io_{kind}.yaml" for kind in SNAPSHOT_KINDS], out / "snapshot-crds.yaml")
+
+    return _yaml("snapshot-crds", "snapshot-crds.yaml", make, module="cluster")
+
+
+def _velero_crds() -> Recipe:
+    def make(out: Path, _: Inputs) -> None:
+        folder = required_module_dir(TOOLS / "velero", "github.com/vmware-tanzu/velero") / "config/crd"
+        for file in sorted(folder.glob("*/bases/*.yaml")):
+            shutil.copyfile(file, out / file.name)
+
+    return _yaml("velero-crds", ".", make, module="velero")
+
+
+def _kwok_stages() -> Recipe:
+    def make(out: Path, _: Inputs) -> None:
+        folder = required_module_dir(TOOLS / "cluster", "sigs.k8s.io/kwok") / "kustomize/stage"
+        files = [file for stage in STAGES for file in sorted((folder / stage).glob("*.yaml")) if file.name != "kustomization.yaml"]
+        _join(files, out / "kwok-stages.yaml")
+
+    return _yaml("kwok-stages", "kwok-stages.yaml", make, module="cluster")
+
+
+def _azurite() -> Recipe:
+    """Return the recipe of Azurite, Azure's blob store in Node.js; run it with `node node_modules/azurite/dist/src/blob/main.js`."""
+
+    def make(out: Path, _: Inputs) -> None:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(AZURITE / name, out / name)
+        run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=out, log=log_path("azurite"))
+
+    return Recipe("file", "azurite", {"azurite": "."}, make, lambda: [AZURITE], commands=("npm", "node"), usual_seconds=45)
+
+
+def _yaml(name: str, inside: str, make: Maker, *, module: str) -> Recipe:
+    pins = TOOLS / module
+    return Recipe("file", name, {name: inside}, make, lambda: [Path(__file__), pins / "go.mod", pins / "go.sum"], commands=("go",))
+
+
+def _join(files: Sequence[Path], out: Path) -> None:
+    out.write_text("\n---\n".join(file.read_text(encoding="utf-8").strip() for file in files) + "\n", encoding="utf-8")
