@@ -52,10 +52,11 @@ def velero(record: Record, *, home: Path, binaries: Mapping[str, Path]) -> Part:
     state.write(home / "conf/s3-credentials", aws_credentials(record))
     metrics = f"127.0.0.1:{record.ports['velero-metrics']}"
     argv = [
-        *(sys.executable, "-m", "lab.run.private", "credentials", f"{home}/velero/tmp", "--"), str(binaries["velero"]), "server", f"--kubeconfig={home}/admin.kubeconfig", f"--plugin-dir={plugins}",
-        f"--namespace={VELERO_NAMESPACE}", "--features=EnableCSI", f"--metrics-address={metrics}",
-        "--client-qps=100", "--client-burst=200",
-    ]  # fmt: skip
+        *(sys.executable, "-m", "lab.run.private", "credentials", f"{home}/velero/tmp", "--"),
+        *(str(binaries["velero"]), "server", f"--kubeconfig={home}/admin.kubeconfig", f"--plugin-dir={plugins}"),
+        *(f"--namespace={VELERO_NAMESPACE}", "--features=EnableCSI", f"--metrics-address={metrics}"),
+        *("--client-qps=100", "--client-burst=200"),
+    ]
     env = {
         **_python_env(),
         "AWS_SHARED_CREDENTIALS_FILE": f"{home}/conf/s3-credentials",

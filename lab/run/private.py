@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import kernel
 
-TMP = Path("/tmp")  # noqa: S108 - the very directory this module is about
+TMP = Path("/tmp")
 
 
 def main() -> None:

@@ -314,9 +314,8 @@ class _Steps:
 
     def _until(self, what: str, ask: Callable[[Lab], bool], *, log: str = "kubelet") -> Callable[[], None]:
         def wait() -> None:
-            probe.wait(
-                what, until=lambda: ask(self.lab), timeout_seconds=90, hint=f"Look: python -m lab logs --name {self.lab.name} kubelet"
-            )
+            hint = f"Look: python -m lab logs --name {self.lab.name} {log}"
+            probe.wait(what, until=lambda: ask(self.lab), timeout_seconds=90, hint=hint)
             self.lab.report(what)
 
         return wait

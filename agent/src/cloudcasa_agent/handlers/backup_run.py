@@ -1,0 +1,60 @@
+"""backup.run: make the Backup, or find the one that an earlier process made for this command, and see it through."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cloudcasa_contract.commands import BackupOutput, BackupRun
+
+from cloudcasa_agent.kube import JsonObject
+from cloudcasa_agent.kube.resources import NAMESPACES
+from cloudcasa_agent.velero.artifacts import BACKUP_KINDS, Source, read_artifacts
+from cloudcasa_agent.velero.build import build_backup, is_pattern
+from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
+from cloudcasa_agent.velero.errors import NamespaceNotFoundError
+from cloudcasa_agent.velero.outcome import backup_output
+from cloudcasa_agent.velero.resources import BACKUP_NAME_LABEL, BACKUPS, DATA_UPLOADS, label_value
+from cloudcasa_agent.velero.storage import ensure_storage
+
+from .context import Context
+
+
+async def run_backup(command: BackupRun, *, context: Context) -> BackupOutput:
+    """Return the end of the backup, in whatever phase Velero ended it."""
+    drive = context.drive()
+    backup = await find_by_command(drive, BACKUPS) or await _create(command, context=context)
+    selector = f"{BACKUP_NAME_LABEL}={label_value(command.backup_name)}"
+    watched = await watch_run(drive, BACKUPS, backup, movements=DATA_UPLOADS, selector=selector)
+    source = Source(name=command.backup_name, storage=command.storage, namespace=drive.namespace, command_id=drive.command_id)
+    artifacts = await read_artifacts(drive.client, source, kinds=BACKUP_KINDS, phase=watched.phase)
+    return backup_output(watched, artifacts=artifacts, unknown_namespaces=_left_out(command, backup=watched.run))
+
+
+async def _create(command: BackupRun, *, context: Context) -> JsonObject:
+    drive = context.drive()
+    existing = await _existing_namespaces(command, drive=drive)
+    async with context.engine.storage_lock:
+        await ensure_storage(drive.client, command.storage, namespace=drive.namespace)
+    body = build_backup(command, command_id=drive.command_id, namespace=drive.namespace, existing_namespaces=existing)
+    return await create_or_find(drive, BACKUPS, body)
+
+
+async def _existing_namespaces(command: BackupRun, *, drive: Drive) -> set[str]:
+    """Return those of the named namespaces that exist. Raises NamespaceNotFoundError when none does."""
+    selection = command.selection
+    if selection.all_namespaces or not selection.namespaces:
+        return set()
+    named = [name for name in selection.namespaces if not is_pattern(name)]
+    found = await asyncio.gather(*(drive.client.find(NAMESPACES, name=name) for name in named))
+    existing = {name for name, item in zip(named, found, strict=True) if item is not None}
+    if not existing and len(named) == len(selection.namespaces):
+        names = ", ".join(f'"{name}"' for name in named)
+        raise NamespaceNotFoundError(f"Cannot back up: no such namespace: {names}.")
+    return existing
+
+
+def _left_out(command: BackupRun, *, backup: JsonObject) -> set[str]:
+    """Return the named namespaces that the Backup does not take, also for one that an earlier process created."""
+    included = set(backup["spec"].get("includedNamespaces") or [])
+    excluded = set(backup["spec"].get("excludedNamespaces") or [])
+    return set(command.selection.namespaces) - included - excluded if included else set()

@@ -1,0 +1,31 @@
+"""Which handler a command belongs to: a match that mypy checks to be complete."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from cloudcasa_contract.commands import BackupDelete, BackupRun, Command, EngineEnsure, InventoryCollect, Output, RestoreRun
+
+from .backup_delete import run_delete
+from .backup_run import run_backup
+from .context import Context
+from .engine_ensure import run_engine_ensure
+from .inventory_collect import run_inventory
+from .restore_run import run_restore
+
+
+async def handle(command: Command, context: Context) -> Output:
+    """Carry out a command and return its output. Raises AgentError for expected trouble."""
+    match command:
+        case EngineEnsure():
+            return await run_engine_ensure(command, context=context)
+        case BackupRun():
+            return await run_backup(command, context=context)
+        case RestoreRun():
+            return await run_restore(command, context=context)
+        case BackupDelete():
+            return await run_delete(command, context=context)
+        case InventoryCollect():
+            return await run_inventory(context=context)
+        case _:
+            assert_never(command)

@@ -1,0 +1,257 @@
+"""What Velero wrote about a run: log, results, volumes, resources.
+
+Read by the agent, since only it is sure to reach the bucket: directly, else through DownloadRequests. The four are fetched at once. What
+cannot be read is named in `missing` with the reason and never reported as empty. Shapes: velero.md 7; velero v1.18.3
+internal/volume/volumes_information.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from cloudcasa_contract.commands import Artifacts, StorageTarget, VolumeResult
+from cloudcasa_contract.states import VeleroPhase
+from yarl import URL
+
+from cloudcasa_agent.kit.errors import AgentError
+from cloudcasa_agent.kit.logging import get_logger
+from cloudcasa_agent.kube import EventKind, JsonObject, KubeClient
+
+from .bucket import artifact_url, signed_headers
+from .build import build_download_request
+from .resources import DOWNLOAD_REQUESTS, command_selector
+
+LOG_BYTES = 256 * 1024
+_PACKED_BYTES = 32 * 1024 * 1024
+_UNPACKED_BYTES = 64 * 1024 * 1024
+_LINES = 500
+_URL_SECONDS = 20.0
+_FETCH_SECONDS = 60.0
+_CONNECT_SECONDS = 5.0
+_CHUNK_BYTES = 1024 * 1024
+_HTTP_OK = 200
+_log = get_logger("velero")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The DownloadRequest kinds of the four artifacts."""
+
+    log: str
+    results: str
+    volumes: str
+    resources: str
+
+    def all(self) -> tuple[str, ...]:
+        """Return the four."""
+        return self.log, self.results, self.volumes, self.resources
+
+
+BACKUP_KINDS = Kinds("BackupLog", "BackupResults", "BackupVolumeInfos", "BackupResourceList")
+RESTORE_KINDS = Kinds("RestoreLog", "RestoreResults", "RestoreVolumeInfo", "RestoreResourceList")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the artifacts of one run are, and for which command they are read."""
+
+    name: str
+    storage: StorageTarget
+    namespace: str
+    command_id: str
+
+
+async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, phase: str) -> Artifacts:
+    """Return what could be read of the four artifacts, and name the rest; Velero writes none for a run that it refused."""
+    if phase == VeleroPhase.FAILED_VALIDATION:
+        return Artifacts(missing=("Velero refused the run and wrote nothing about it.",))
+    raw, missing = await download(client, source, kinds=kinds.all())
+    failures = dict(missing)
+    errors, warnings = _parsed(kinds.results, raw, failures, read_results) or ((), ())
+    log = raw.get(kinds.log, b"")
+    return Artifacts(
+        log=log[-LOG_BYTES:].decode(errors="replace"),
+        is_log_cut=len(log) > LOG_BYTES,
+        errors=errors,
+        warnings=warnings,
+        volumes=_parsed(kinds.volumes, raw, failures, read_volumes) or (),
+        resources=_parsed(kinds.resources, raw, failures, read_resources) or {},
+        missing=tuple(f"{kind}: {reason}" for kind, reason in failures.items()),
+    )
+
+
+async def download(client: KubeClient, source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the unpacked artifacts by kind, and the reasons for those that could not be read."""
+    direct = {kind: artifact_url(source.storage, kind=kind, name=source.name) for kind in kinds}
+    raw, refused = await _fetch_all(direct, storage=source.storage, is_signed=False)
+    if not refused:
+        return raw, {}
+    _log.info("Asking Velero for artifacts", name=source.name, reasons=refused)
+    asked, missing = await _ask_velero(client, source, kinds=tuple(refused))
+    return raw | asked, missing
+
+
+async def _ask_velero(client: KubeClient, source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
+    attempt = uuid.uuid4().hex[:6]
+    names = {f"cc-{source.command_id}-{attempt}-{kind.lower()}": kind for kind in kinds}
+    try:
+        urls = await _urls(client, source, names=names)
+        raw, missing = await _fetch_all(urls, storage=source.storage, is_signed=True)
+    except AgentError as error:
+        return {}, dict.fromkeys(kinds, error.text)
+    finally:
+        await _clean(client, source, names=names)
+    return raw, missing | dict.fromkeys((kind for kind in kinds if kind not in urls), "Velero gave no address for it in time.")
+
+
+async def _urls(client: KubeClient, source: Source, *, names: Mapping[str, str]) -> dict[str, str]:
+    bodies = [
+        build_download_request(kind=kind, target=source.name, name=name, namespace=source.namespace, command_id=source.command_id)
+        for name, kind in names.items()
+    ]
+    await asyncio.gather(*(client.create(DOWNLOAD_REQUESTS, body) for body in bodies))
+    found: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(_URL_SECONDS):
+            async for event in client.follow(
+                DOWNLOAD_REQUESTS, namespace=source.namespace, label_selector=command_selector(source.command_id)
+            ):
+                url = (event.object.get("status") or {}).get("downloadURL", "")
+                if event.kind is EventKind.CHANGED and url and event.object["metadata"]["name"] in names:
+                    found[names[event.object["metadata"]["name"]]] = url
+                if len(found) == len(names):
+                    break
+    except TimeoutError:
+        pass
+    return found
+
+
+async def _clean(client: KubeClient, source: Source, *, names: Iterable[str]) -> None:
+    try:
+        await asyncio.gather(*(client.delete(DOWNLOAD_REQUESTS, name=name, namespace=source.namespace) for name in names))
+    except AgentError as error:
+        _log.warning("Download requests stay until Velero drops them", reason=error.text)
+
+
+async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget, is_signed: bool) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return what could be fetched by kind, and the reasons for the rest; addresses that are not signed are signed here."""
+    connector = aiohttp.TCPConnector(ssl=_tls(storage))
+    timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS, sock_connect=_CONNECT_SECONDS)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        fetches = (
+            _fetch(
+                session,
+                url,
+                headers={} if is_signed else signed_headers(storage, url=url),
+                keep_last=LOG_BYTES + 1 if kind.endswith("Log") else 0,
+            )
+            for kind, url in urls.items()
+        )
+        results = await asyncio.gather(*fetches, return_exceptions=True)
+    found: dict[str, bytes] = {}
+    missing: dict[str, str] = {}
+    for kind, result in zip(urls, results, strict=True):
+        if isinstance(result, bytes):
+            found[kind] = result
+        elif isinstance(result, (AgentError, aiohttp.ClientError, OSError, TimeoutError, ValueError, zlib.error)):
+            missing[kind] = result.text if isinstance(result, AgentError) else f"It could not be downloaded ({type(result).__name__})."
+        else:
+            raise result
+    return found, missing
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], keep_last: int) -> bytes:
+    packed = bytearray()
+    async with session.get(URL(url, encoded=True), headers=headers) as response:
+        if response.status != _HTTP_OK:
+            raise AgentError(f"The object store answered {response.status}.")
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            packed += chunk
+            if len(packed) > _PACKED_BYTES:
+                raise AgentError("It is too large to read.")
+    return await asyncio.to_thread(unpack, bytes(packed), keep_last=keep_last)
+
+
+def unpack(packed: bytes, /, *, keep_last: int = 0) -> bytes:
+    """Return the content of a gzip, or the bytes as they are when something on the way has unpacked them.
+
+    With `keep_last`, only so many bytes of its end, never holding more: a log may be far larger than the agent's memory.
+    """
+    if not packed.startswith(b"\x1f\x8b"):
+        return packed[-keep_last:] if keep_last else packed
+    stream = zlib.decompressobj(wbits=31)
+    content = bytearray()
+    while packed and not stream.eof:
+        content += stream.decompress(packed, _CHUNK_BYTES)
+        packed = stream.unconsumed_tail
+        if keep_last:
+            del content[:-keep_last]
+        elif len(content) > _UNPACKED_BYTES:
+            raise AgentError("It is too large to read.")
+    content += stream.flush()
+    return bytes(content[-keep_last:] if keep_last else content)
+
+
+def _tls(storage: StorageTarget) -> ssl.SSLContext | bool:
+    if storage.skip_tls_verification:
+        return False
+    return ssl.create_default_context(cadata=storage.ca_pem) if storage.ca_pem else True
+
+
+def _parsed(kind: str, raw: Mapping[str, bytes], failures: dict[str, str], read: Callable[[Any], T]) -> T | None:
+    if kind not in raw:
+        return None
+    try:
+        return read(json.loads(raw[kind]))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        failures[kind] = f"It was not understood ({type(error).__name__})."
+        return None
+
+
+def read_results(raw: Any, /) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return errors and warnings of a results artifact, each with where it belongs."""
+    return _messages(raw.get("errors") or {}), _messages(raw.get("warnings") or {})
+
+
+def read_resources(raw: Any, /) -> dict[str, int]:
+    """Return the number of objects of each kind."""
+    return {str(kind): len(names or []) for kind, names in raw.items()}
+
+
+def read_volumes(raw: Any, /) -> tuple[VolumeResult, ...]:
+    """Return what became of each claim; what was skipped or failed says so."""
+    return tuple(_volume(item) for item in raw or [] if item.get("pvcName"))
+
+
+def _volume(item: JsonObject) -> VolumeResult:
+    moved, csi = item.get("snapshotDataMovementInfo") or {}, item.get("csiSnapshotInfo") or {}
+    pod_volume = item.get("pvbInfo") or item.get("pvrInfo") or {}
+    is_skipped = bool(item.get("skipped"))
+    phases = [info.get("phase") or info.get("Phase") for info in (moved, pod_volume)]
+    return VolumeResult(
+        namespace=item.get("pvcNamespace", ""),
+        pvc=item["pvcName"],
+        method=item.get("backupMethod") or item.get("restoreMethod") or "",
+        is_data_moved=bool(item.get("snapshotDataMoved")),
+        succeeded=not is_skipped and item.get("result") != "failed" and all(phase in {None, "", "Completed"} for phase in phases),
+        skipped_reason=(item.get("skippedReason") or "Velero skipped it.") if is_skipped else "",
+        size_bytes=max(0, moved.get("size") or csi.get("size") or pod_volume.get("size") or 0),
+        incremental_bytes=max(0, moved.get("incrementalSize") or pod_volume.get("incrementalSize") or 0),
+    )
+
+
+def _messages(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    found = [str(message) for part in ("velero", "cluster") for message in raw.get(part) or []]
+    for namespace, messages in (raw.get("namespaces") or {}).items():
+        found.extend(f'namespace "{namespace}": {message}' for message in messages)
+    hidden = len(found) - _LINES
+    return (*found[:_LINES], f"… and {hidden} more.") if hidden > 0 else tuple(found)

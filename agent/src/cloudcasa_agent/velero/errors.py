@@ -1,0 +1,78 @@
+"""What can go wrong with the engine, each with what to do about it."""
+
+from __future__ import annotations
+
+from cloudcasa_agent.kit.errors import AgentError
+
+
+class ForeignVeleroError(AgentError):
+    """Somebody else's Velero is on the cluster."""
+
+    slug = "foreign-velero"
+    remedy = "Remove that Velero, or register the cluster as a Velero cluster instead. Two of them would share one set of definitions."
+
+
+class RepositoryPasswordError(AgentError):
+    """The repository password on the cluster is not the server's."""
+
+    slug = "repository-password-differs"
+    remedy = (
+        'Data written with the password in Secret "velero-repo-credentials" can only be read with it. If none of it is needed, delete the Secret '
+        "and try again; otherwise give the server that password."
+    )
+
+
+class EngineInstallError(AgentError):
+    """Velero could not be brought up."""
+
+    slug = "engine-install-failed"
+    remedy = "Check that the cluster can pull the images and that its nodes have room, then try again."
+
+
+class StorageUnreachableError(AgentError):
+    """Velero cannot use the object store."""
+
+    slug = "storage-unreachable"
+    remedy = "Check endpoint, bucket, credentials and certificate of the object store, and that the cluster's pods can reach it."
+
+
+class NamespaceNotFoundError(AgentError):
+    """None of the namespaces to back up exists."""
+
+    slug = "namespace-not-found"
+    remedy = "Correct the namespaces of the backup, or create them."
+
+
+class BackupExistsError(AgentError):
+    """The name is taken by a backup or restore that was not made for this command."""
+
+    slug = "name-taken"
+    remedy = "Run it again: a new run gets a new name."
+
+
+class BackupVanishedError(AgentError):
+    """The Backup or Restore was deleted while it was watched."""
+
+    slug = "backup-vanished"
+    remedy = "Run it again; find out who deletes objects in the agent's namespace."
+
+
+class BackupNotFoundError(AgentError):
+    """The backup to restore from is not there."""
+
+    slug = "backup-not-found"
+    remedy = "Check that the backup still exists in its object store and that the prefix is the cluster's."
+
+
+class EngineTimeoutError(AgentError):
+    """Velero did not come to an end in time."""
+
+    slug = "engine-timeout"
+    remedy = 'Check that the Velero server in namespace "cloudcasa-io" runs, and its log.'
+
+
+class DeleteRefusedError(AgentError):
+    """Velero could not delete the backup."""
+
+    slug = "delete-failed"
+    remedy = "Try again when nothing uses the backup and its object store is reachable."

@@ -1,0 +1,198 @@
+"""Installs the agent's own Velero and brings it up to date, idempotently: what is unchanged is not restarted.
+
+Order matters: rights before the CRD job (it runs under them), the repository password before the server (it would make its own),
+definitions before the server (it exits without them). Answers only when Velero itself answered a ServerStatusRequest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from cloudcasa_contract.commands import EngineEnsure, EngineImages, EngineOutput, Problem
+
+from cloudcasa_agent.kit.logging import get_logger
+from cloudcasa_agent.kit.timeout import Timeout
+from cloudcasa_agent.kube import AlreadyExistsError, EventKind, JsonObject, KubeClient
+from cloudcasa_agent.kube.resources import BY_KIND, CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, SECRETS
+
+from . import manifests
+from .detect import check_foreign, find_gaps
+from .errors import EngineInstallError, RepositoryPasswordError
+from .resources import CRD_NAMES, STATUS_REQUESTS
+
+_INSTALL_SECONDS = 300.0
+_SETTLE_SECONDS = 20.0
+_CRD_IMAGE = "cloudcasa.io/velero-image"
+_FATAL_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
+_log = get_logger("velero")
+
+
+async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace: str) -> EngineOutput:
+    """Check the cluster and install or update the engine. Raises the errors of `errors.py`."""
+    budget = Timeout(_INSTALL_SECONDS)
+    await check_foreign(client, namespace=namespace)
+    await client.apply(BY_KIND["Namespace"], manifests.namespace_labels(namespace=namespace))
+    await _ensure_password(client, command, namespace=namespace)
+    for item in manifests.rights(namespace=namespace):
+        await client.apply(BY_KIND[item["kind"]], item)
+    await _ensure_definitions(client, command.images, namespace=namespace, budget=budget)
+    for item in (
+        manifests.node_agent_config(namespace=namespace),
+        manifests.server(command.images, namespace=namespace),
+        manifests.node_agent(command.images, namespace=namespace),
+    ):
+        await client.apply(BY_KIND[item["kind"]], item)
+    await _wait_rollout(client, namespace=namespace, budget=budget)
+    version, plugins = await _ask_status(client, namespace=namespace, budget=budget)
+    _log.info("Engine is ready", velero_version=version)
+    return EngineOutput(velero_version=version, plugins=plugins, findings=await find_gaps(client))
+
+
+async def engine_problem(client: KubeClient, *, namespace: str) -> Problem | None:
+    """Return why an installed engine does not work now, or None when it works or is not installed."""
+    deployment = await client.find(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace)
+    if deployment is None or _is_rolled_out(deployment):
+        return None
+    reason = await _pod_trouble(client, namespace=namespace, selector="deploy=velero")
+    text = f'Velero in namespace "{namespace}" is not ready{f": {reason}" if reason else "."}'
+    return Problem(slug="engine-not-ready", text=text, remedy=EngineInstallError.remedy)
+
+
+async def _ensure_password(client: KubeClient, command: EngineEnsure, *, namespace: str) -> None:
+    secret = manifests.repository_secret(command, namespace=namespace)
+    try:
+        await client.create(SECRETS, secret)
+    except AlreadyExistsError:
+        have = await client.get(SECRETS, name=manifests.REPOSITORY_SECRET, namespace=namespace)
+        if (have.get("data") or {}).get(manifests.REPOSITORY_KEY) != secret["data"][manifests.REPOSITORY_KEY]:
+            text = f'Cannot bring up the engine: Secret "{manifests.REPOSITORY_SECRET}" in "{namespace}" holds another repository password.'
+            raise RepositoryPasswordError(text) from None
+
+
+async def _ensure_definitions(client: KubeClient, images: EngineImages, *, namespace: str, budget: Timeout) -> None:
+    found = await asyncio.gather(*(client.find(CUSTOM_RESOURCE_DEFINITIONS, name=name) for name in CRD_NAMES))
+    if all(item is not None and _made_by(item) == images.velero for item in found):
+        return
+    name = manifests.crd_job_name(images)
+    await client.delete(JOBS, name=name, namespace=namespace, propagation="Foreground")
+    await _create_job(client, manifests.crd_job(images, namespace=namespace), budget=budget)
+    await _wait_job(client, name=name, namespace=namespace, budget=budget)
+    mark: JsonObject = {"metadata": {"annotations": {_CRD_IMAGE: images.velero}}}
+    await asyncio.gather(*(client.patch(CUSTOM_RESOURCE_DEFINITIONS, mark, name=name) for name in CRD_NAMES))
+    _log.info("Velero definitions applied", image=images.velero)
+
+
+async def _create_job(client: KubeClient, job: JsonObject, *, budget: Timeout) -> None:
+    """Create the Job; one of the same name may still be on its way out."""
+    while True:
+        try:
+            await client.create(JOBS, job)
+        except AlreadyExistsError:
+            if budget.is_over:
+                raise
+            await asyncio.sleep(0.3)
+        else:
+            return
+
+
+async def _wait_job(client: KubeClient, *, name: str, namespace: str, budget: Timeout) -> None:
+    selector = f"job-name={name}"
+    settle = Timeout(_SETTLE_SECONDS)
+    while not budget.is_over:
+        status = (await client.get(JOBS, name=name, namespace=namespace)).get("status") or {}
+        if status.get("succeeded"):
+            return
+        trouble = await _pod_trouble(client, namespace=namespace, selector=selector)
+        if any(item["type"] == "Failed" and item["status"] == "True" for item in status.get("conditions") or []):
+            raise EngineInstallError(f"Cannot apply Velero's definitions: {trouble or 'the job failed'}")
+        if trouble and settle.is_over:
+            raise EngineInstallError(f"Cannot apply Velero's definitions: {trouble}")
+        await asyncio.sleep(0.3)
+    raise EngineInstallError("Cannot apply Velero's definitions: the job did not end in time.")
+
+
+async def _wait_rollout(client: KubeClient, *, namespace: str, budget: Timeout) -> None:
+    settle = Timeout(_SETTLE_SECONDS)
+    trouble = ""
+    while not budget.is_over:
+        deployment, agents = await asyncio.gather(
+            client.get(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace),
+            client.get(DAEMON_SETS, name=manifests.NODE_AGENT, namespace=namespace),
+        )
+        if _is_rolled_out(deployment) and _is_spread(agents):
+            return
+        selector = "name=node-agent" if _is_rolled_out(deployment) else "deploy=velero"
+        trouble = await _pod_trouble(client, namespace=namespace, selector=selector)
+        if trouble and settle.is_over:
+            break
+        await asyncio.sleep(0.3)
+    raise EngineInstallError(f'Velero did not become ready in namespace "{namespace}": {trouble or "its pods did not start in time"}')
+
+
+async def _ask_status(client: KubeClient, *, namespace: str, budget: Timeout) -> tuple[str, tuple[str, ...]]:
+    name = f"cloudcasa-{uuid.uuid4().hex[:10]}"
+    request: JsonObject = {
+        "apiVersion": STATUS_REQUESTS.api_version,
+        "kind": STATUS_REQUESTS.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {},
+    }
+    await client.create(STATUS_REQUESTS, request)
+    try:
+        async with asyncio.timeout(min(60.0, budget.left())):
+            async for event in client.follow(STATUS_REQUESTS, namespace=namespace, name=name):
+                status = event.object.get("status") or {}
+                if event.kind is EventKind.CHANGED and status.get("phase") == "Processed":
+                    plugins = {f"{plugin['name']} ({plugin['kind']})" for plugin in status.get("plugins") or []}
+                    return str(status.get("serverVersion", "")), tuple(sorted(plugins))
+    except TimeoutError:
+        pass
+    raise EngineInstallError(f'Velero in namespace "{namespace}" runs but does not answer.')
+
+
+def _is_rolled_out(deployment: JsonObject) -> bool:
+    status = deployment.get("status") or {}
+    wanted = deployment["spec"].get("replicas", 1)
+    is_seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return bool(is_seen and status.get("updatedReplicas", 0) >= wanted > 0 and status.get("availableReplicas", 0) >= wanted)
+
+
+def _is_spread(agents: JsonObject) -> bool:
+    status = agents.get("status") or {}
+    wanted = status.get("desiredNumberScheduled", 0)
+    is_seen = status.get("observedGeneration", 0) >= agents["metadata"].get("generation", 0)
+    return bool(is_seen and status.get("updatedNumberScheduled", 0) >= wanted and status.get("numberAvailable", 0) >= wanted)
+
+
+def _made_by(definition: JsonObject) -> str:
+    return str((definition["metadata"].get("annotations") or {}).get(_CRD_IMAGE, ""))
+
+
+async def _pod_trouble(client: KubeClient, *, namespace: str, selector: str) -> str:
+    """Return why some pod of the selector does not run, with the last line that it logged; "" when nothing is wrong yet."""
+    for pod in (await client.list(PODS, namespace=namespace, label_selector=selector)).items:
+        trouble = pod_trouble(pod)
+        if trouble:
+            log = (await client.pod_log(namespace=namespace, name=pod["metadata"]["name"], lines=1)).strip()
+            return f"{trouble} ({log[-300:]})" if log and "ended with code" in trouble else trouble
+    return ""
+
+
+def pod_trouble(pod: JsonObject, /) -> str:
+    """Return why a pod does not run, "" when it runs or may still start."""
+    name, status = pod["metadata"]["name"], pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f'pod "{name}" cannot be scheduled: {condition.get("message", "")}'
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        if waiting.get("reason") == "CrashLoopBackOff":
+            return f'container "{container["name"]}" of pod "{name}" ended with code {last.get("exitCode")} again and again'
+        if waiting.get("reason") in _FATAL_WAITS:
+            return f'pod "{name}" waits with {waiting["reason"]}: {waiting.get("message", "")}'
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return f'container "{container["name"]}" of pod "{name}" ended with code {ended["exitCode"]}'
+    return ""

@@ -1,0 +1,96 @@
+"""What the cluster holds: namespaces, claims with their driver, storage classes with the snapshot class Velero would use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from cloudcasa_contract.commands import Inventory, PvcInfo, StorageClassInfo
+
+from cloudcasa_agent.kube import JsonObject, KubeClient
+from cloudcasa_agent.kube.resources import (
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    STORAGE_CLASSES,
+    VOLUME_SNAPSHOT_CLASSES,
+)
+
+from .detect import choose_snapshot_class
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_SUFFIXES: dict[str, int | Decimal] = {
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+    "m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+}  # fmt: skip
+
+
+async def take_inventory(client: KubeClient) -> Inventory:
+    """Return what the cluster holds now."""
+    async with asyncio.TaskGroup() as group:
+        version = group.create_task(client.version())
+        namespaces, nodes, claims, volumes, classes, snapshot_classes = (
+            group.create_task(client.list_or_empty(resource))
+            for resource in (NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, VOLUME_SNAPSHOT_CLASSES)
+        )
+    return Inventory(
+        taken_at=datetime.now(UTC),
+        kubernetes_version=version.result(),
+        node_count=len(nodes.result()),
+        namespaces=tuple(sorted(item["metadata"]["name"] for item in namespaces.result())),
+        pvcs=describe_claims(claims.result(), volumes=volumes.result()),
+        storage_classes=describe_classes(classes.result(), snapshot_classes=snapshot_classes.result()),
+    )
+
+
+def describe_claims(claims: Iterable[JsonObject], *, volumes: Iterable[JsonObject]) -> tuple[PvcInfo, ...]:
+    """Return the claims in order, each with the CSI driver of its volume."""
+    drivers = {item["metadata"]["name"]: ((item["spec"].get("csi") or {}).get("driver") or "") for item in volumes}
+    found = (_claim(item, driver=drivers.get(item["spec"].get("volumeName", ""), "")) for item in claims)
+    return tuple(sorted(found, key=lambda claim: (claim.namespace, claim.name)))
+
+
+def describe_classes(classes: Iterable[JsonObject], *, snapshot_classes: Iterable[JsonObject]) -> tuple[StorageClassInfo, ...]:
+    """Return the storage classes in order."""
+    available = tuple(snapshot_classes)
+    found = (
+        StorageClassInfo(
+            name=item["metadata"]["name"],
+            provisioner=item["provisioner"],
+            is_default=(item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true",
+            snapshot_class=choose_snapshot_class(item["provisioner"], snapshot_classes=available),
+        )
+        for item in classes
+    )
+    return tuple(sorted(found, key=lambda item: item.name))
+
+
+def parse_quantity(text: str, /) -> int:
+    """Return a Kubernetes quantity in its base unit, 0 when it cannot be read."""
+    for suffix, factor in _SUFFIXES.items():
+        if text.endswith(suffix):
+            return _number(text.removesuffix(suffix), factor=factor)
+    return _number(text, factor=1)
+
+
+def _number(text: str, *, factor: int | Decimal) -> int:
+    try:
+        return int(Decimal(text) * factor)
+    except InvalidOperation:
+        return 0
+
+
+def _claim(item: JsonObject, *, driver: str) -> PvcInfo:
+    spec, status = item["spec"], item.get("status") or {}
+    capacity = (status.get("capacity") or {}).get("storage") or ((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")
+    return PvcInfo(
+        namespace=item["metadata"]["namespace"],
+        name=item["metadata"]["name"],
+        storage_class=spec.get("storageClassName") or "",
+        capacity_bytes=parse_quantity(str(capacity)),
+        phase=status.get("phase", ""),
+        driver=driver,
+    )

@@ -1,0 +1,124 @@
+"""From what Velero left behind to what the server is told, in pure functions.
+
+The rule: trouble with a volume must be visible in `volumes` whatever the phase says. Velero calls a backup Completed though a volume
+was skipped, and a restore Completed though a claim existed and its data was not restored (velero.md 14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from cloudcasa_contract.commands import Artifacts, BackupOutput, RestoreOutput, RestoreRun, VolumeResult
+
+from cloudcasa_agent.kube import JsonObject
+
+from .drive import Watched, movement_claim
+
+
+def backup_output(watched: Watched, *, artifacts: Artifacts, unknown_namespaces: Iterable[str] = ()) -> BackupOutput:
+    """Return the end of a backup."""
+    status = watched.status
+    progress = status.get("progress") or {}
+    total, done = watched.moved_bytes()
+    absent = tuple(f'namespace "{name}": it does not exist and was left out.' for name in sorted(unknown_namespaces))
+    volumes = _with_movements(artifacts.volumes, movements=watched.movements)
+    return BackupOutput(
+        phase=watched.phase,
+        started_at=_time(status.get("startTimestamp")),
+        completed_at=_time(status.get("completionTimestamp")),
+        total_items=progress.get("totalItems", 0),
+        items_backed_up=progress.get("itemsBackedUp", 0),
+        errors=status.get("errors", 0),
+        warnings=status.get("warnings", 0) + len(absent),
+        snapshots_attempted=status.get("csiVolumeSnapshotsAttempted", 0) + status.get("volumeSnapshotsAttempted", 0),
+        snapshots_completed=status.get("csiVolumeSnapshotsCompleted", 0) + status.get("volumeSnapshotsCompleted", 0),
+        bytes_total=total or sum(volume.size_bytes for volume in volumes if volume.succeeded),
+        bytes_done=done,
+        format_version=status.get("formatVersion", ""),
+        failure_reason=_failure_reason(status),
+        artifacts=artifacts.model_copy(update={"volumes": volumes, "warnings": artifacts.warnings + absent}),
+    )
+
+
+def restore_output(watched: Watched, *, artifacts: Artifacts, expected: Iterable[VolumeResult]) -> RestoreOutput:
+    """Return the end of a restore; `expected` are the volumes whose data must have come back, by the names they have now."""
+    status = watched.status
+    progress = status.get("progress") or {}
+    total, done = watched.moved_bytes()
+    volumes = _with_movements(artifacts.volumes, movements=watched.movements)
+    errors = artifacts.errors + _lost(expected, volumes=volumes, movements=watched.movements)
+    return RestoreOutput(
+        phase=watched.phase,
+        started_at=_time(status.get("startTimestamp")),
+        completed_at=_time(status.get("completionTimestamp")),
+        total_items=progress.get("totalItems", 0),
+        items_restored=progress.get("itemsRestored", 0),
+        errors=max(status.get("errors", 0), len(errors)),
+        warnings=status.get("warnings", 0),
+        bytes_total=total,
+        bytes_done=done,
+        failure_reason=_failure_reason(status),
+        artifacts=artifacts.model_copy(update={"volumes": volumes, "errors": errors}),
+    )
+
+
+def expected_volumes(backed_up: Iterable[VolumeResult], *, command: RestoreRun) -> tuple[VolumeResult, ...]:
+    """Return the moved volumes of a backup that a restore must bring back, in the namespaces where it puts them.
+
+    None when the restore takes a choice of objects, since which claims that means is not known here.
+    """
+    if not command.restore_volumes or command.included_resources or command.label_selector:
+        return ()
+    return tuple(
+        volume.model_copy(update={"namespace": command.namespace_map.get(volume.namespace, volume.namespace)})
+        for volume in backed_up
+        if volume.is_data_moved and volume.succeeded and (not command.namespaces or volume.namespace in command.namespaces)
+    )
+
+
+def _with_movements(volumes: Iterable[VolumeResult], *, movements: Mapping[str, JsonObject]) -> tuple[VolumeResult, ...]:
+    """Return the volumes, each as bad as its movement was; a movement that Velero did not list is added."""
+    found = {(volume.namespace, volume.pvc): volume for volume in volumes}
+    for movement in movements.values():
+        claim, status = movement_claim(movement), movement.get("status") or {}
+        phase, size = status.get("phase") or "New", (status.get("progress") or {}).get("totalBytes", 0)
+        listed = found.get(claim) or VolumeResult(namespace=claim[0], pvc=claim[1], method="CSISnapshot")
+        found[claim] = listed.model_copy(
+            update={
+                "is_data_moved": True,
+                "succeeded": listed.succeeded and phase == "Completed",
+                "size_bytes": listed.size_bytes or size,
+                "skipped_reason": listed.skipped_reason or _movement_reason(phase, status),
+            }
+        )
+    return tuple(found[claim] for claim in sorted(found))
+
+
+def _movement_reason(phase: str, status: JsonObject) -> str:
+    text = f": {status['message']}" if status.get("message") else ""
+    return "" if phase == "Completed" else f"Its data movement is {phase}{text}."
+
+
+def _lost(expected: Iterable[VolumeResult], *, volumes: Iterable[VolumeResult], movements: Mapping[str, JsonObject]) -> tuple[str, ...]:
+    """Return a sentence for each volume whose data did not come back."""
+    moved = {movement_claim(movement) for movement in movements.values()}
+    failed = tuple(
+        f'namespace "{volume.namespace}": the data of claim "{volume.pvc}" was not restored. {volume.skipped_reason}'.strip()
+        for volume in volumes
+        if not volume.succeeded
+    )
+    absent = tuple(
+        f'namespace "{volume.namespace}": the data of claim "{volume.pvc}" was not restored. The claim may have existed already.'
+        for volume in expected
+        if (volume.namespace, volume.pvc) not in moved
+    )
+    return failed + absent
+
+
+def _failure_reason(status: JsonObject) -> str:
+    return str(status.get("failureReason") or "") or "; ".join(status.get("validationErrors") or [])
+
+
+def _time(value: str | None, /) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None

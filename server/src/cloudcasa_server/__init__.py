@@ -1,0 +1,1 @@
+"""CloudCasa server."""

@@ -1,0 +1,142 @@
+"""The program `cloudcasa-server`: read settings, serve, and say on one screen what a person needs at the first start."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from cloudcasa_contract.frames import MAX_FRAME_BYTES
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from .app import SERVER_VERSION, create_app, server_certificate
+from .identity.service import BOOTSTRAP_FILE
+from .kit.clock import SystemClock
+from .kit.crypto import VaultError
+from .kit.logging import configure_logging
+from .kit.settings import Settings
+from .kit.store import StoreError
+from .kit.tls import Certificate, fingerprint
+
+_GOODBYE_SECONDS = 3.0
+_EPILOG = """\
+Every setting is also an environment variable CLOUDCASA_<NAME>, such as CLOUDCASA_DATABASE_URL=mongodb://… for another
+database than the file in the data directory, or CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE.
+SIGTERM ends it: agents are told, running requests end, and jobs go on at the next start."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which tells people where it is, and agents that it goes."""
+
+    def __init__(self, config: uvicorn.Config, *, app: FastAPI, greeting: str) -> None:
+        """Remember whom to tell."""
+        super().__init__(config)
+        self._app = app
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where."""
+        await super().startup(sockets)
+        if self.started:
+            first = _first_start(self._app.state.parts.settings) if self._app.state.has_new_key else ""
+            print(self._greeting + first, flush=True)  # noqa: T201 -- for the person at the terminal
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up on agents with the reason, then let requests end."""
+        gateway = self._app.state.parts.gateway
+        gateway.close_all()
+        await gateway.wait_idle(timeout_seconds=_GOODBYE_SECONDS)
+        await super().shutdown(sockets)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cloudcasa-server",
+        description="The CloudCasa server: REST API, agents' channel and jobs, in one process.",
+    )
+    parser.add_argument("--version", action="version", version=SERVER_VERSION)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the server", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    serve.add_argument("--data-dir", type=Path, help="directory for keys, certificates and the database (default: /var/lib/cloudcasa)")
+    serve.add_argument("--host", dest="listen_host", help="address to listen on (default: 0.0.0.0)")
+    serve.add_argument("--port", dest="listen_port", type=int, help="port to listen on (default: 8443)")
+    serve.add_argument("--public-url", help="URL that clients and agents reach this server by (default: https://<host>:<port>)")
+    return parser
+
+
+def read_settings(arguments: Sequence[str]) -> Settings:
+    """Return the settings of the command line and the environment, the command line first."""
+    options = vars(_parser().parse_args(arguments))
+    given: dict[str, Any] = {name: value for name, value in options.items() if name != "command" and value is not None}
+    settings = Settings(**given)
+    if "public_url" in given or "CLOUDCASA_PUBLIC_URL" in os.environ:
+        return settings
+    host = socket.gethostname() if settings.listen_host in {"0.0.0.0", "::"} else settings.listen_host
+    scheme = "https" if settings.tls else "http"
+    return Settings(**given, public_url=f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.listen_port}")
+
+
+def _greeting(settings: Settings, certificate: Certificate | None) -> str:
+    lines = [f"CloudCasa server {SERVER_VERSION} is ready.", "", f"  URL          {settings.public_url}"]
+    if certificate and certificate.ca_file:
+        lines.append(f"  CA file      {certificate.ca_file}")
+    if certificate:
+        lines.append(f"  Fingerprint  {fingerprint(certificate.certificate_file)} (SHA-256)")
+    return "\n".join(lines)
+
+
+def _first_start(settings: Settings) -> str:
+    key_file = settings.data_dir / BOOTSTRAP_FILE
+    ca_file = settings.data_dir / "tls" / "ca.crt"
+    trust = f"--cacert {ca_file} " if settings.tls and not settings.tls_certificate_file else ""
+    return (
+        f"\n  API key      in {key_file} (yours only to read)\n\n"
+        "This was the first start. Keep a copy of the data directory's keys: without them, stored credentials cannot be read.\n"
+        f'Try: curl {trust}-H "Authorization: Bearer $(cat {key_file})" {settings.public_url}/api/v1/kubeclusters'
+    )
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to end; return the exit code."""
+    configure_logging(level=settings.log_level, form=settings.log_format)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    certificate = server_certificate(settings, clock=SystemClock())
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        ssl_certfile=certificate.certificate_file if certificate else None,
+        ssl_keyfile=certificate.private_key_file if certificate else None,
+        ws_max_size=MAX_FRAME_BYTES,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    server = Server(config, app=app, greeting=_greeting(settings, certificate))
+    server.run()
+    return 0 if server.started else 1
+
+
+def main() -> int:
+    """Run the program."""
+    try:
+        return serve(read_settings(sys.argv[1:]))
+    except ValidationError as error:
+        text = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in error.errors())
+        print(f"cloudcasa-server: a setting is wrong: {text}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal
+        return 2
+    except (OSError, ValueError, VaultError, StoreError) as error:
+        print(f"cloudcasa-server: cannot start: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Puts a server process together: one place where every room meets its neighbours. `create_app` is what uvicorn and tests run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from cloudcasa_contract.frames import CHANNEL_PATH
+from cloudcasa_contract.states import JobType
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
+
+from .api import declare
+from .backup.script import BackupScript
+from .cluster.resource import CLUSTERS, BusBox, Installation
+from .cluster.service import Clusters
+from .command import model as command
+from .command.images import Images
+from .command.payload import Resolver
+from .command.service import Outbox
+from .gateway.channel import Gateway
+from .gateway.session import Rooms
+from .identity import APIKEYS, ApiKeys
+from .inventory.resource import INVENTORY_RESOURCES
+from .inventory.service import Inventories
+from .job.model import Script
+from .job.resource import JOBS
+from .job.runner import Runner
+from .job.service import Jobs
+from .kit.bus import Bus, LocalBus
+from .kit.clock import Clock, SystemClock
+from .kit.crypto import Vault, load_vault
+from .kit.rest import Access, Documents, RequestContext, Resource, RestApi, Services, open_access
+from .kit.settings import Settings
+from .kit.store import Store, open_store
+from .kit.tls import Certificate, ensure_certificate, own_certificate
+from .object_store.probe import Probe, S3Probe
+from .object_store.resource import OBJECT_STORES
+from .object_store.service import ObjectStores
+from .recovery_point.resource import RECOVERY_POINTS, DeleteScript
+from .restore.script import RestoreScript
+from .worker.loops import Worker
+
+log = structlog.get_logger(__name__)
+
+SERVER_VERSION = version("cloudcasa-server")
+
+
+class ChannelRoute(WebSocketRoute):
+    """The agents' route, which says who may use it."""
+
+    access: Access = open_access("an agent shows its own credential, which the gateway checks")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A server process, wired but not started."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    clock: Clock
+    bus: Bus
+    keys: ApiKeys
+    stores: ObjectStores
+    clusters: Clusters
+    gateway: Gateway
+    worker: Worker
+    services: Services
+
+
+def server_certificate(settings: Settings, *, clock: Clock) -> Certificate | None:
+    """Return what is served: the operator's certificate, or one of our own CA, or None without TLS."""
+    if not settings.tls:
+        return None
+    if settings.tls_certificate_file and settings.tls_private_key_file:
+        return own_certificate(settings.tls_certificate_file, settings.tls_private_key_file)
+    return ensure_certificate(settings.data_dir / "tls", names=settings.certificate_names, now=clock.now())
+
+
+def create_app(
+    settings: Settings, *, store: Store | None = None, clock: Clock | None = None, bus: Bus | None = None, probe: Probe | None = None
+) -> FastAPI:
+    """Return the application. Its lifespan opens the database, makes what a first start needs and runs the worker."""
+    parts = _wire(settings, store=store, clock=clock or SystemClock(), bus=bus or LocalBus(), probe=probe)
+    app = FastAPI(title="CloudCasa", version=SERVER_VERSION, docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(parts))
+    app.state.parts = parts
+    app.state.has_new_key = False
+    rest = RestApi(store=parts.store, vault=parts.vault, clock=parts.clock, authenticator=parts.keys, services=parts.services)
+    rest.add(APIKEYS)
+    declare(rest)
+    rest.route("/healthz", _healthz, access=open_access("a probe has no key, and the answer says nothing"))
+    rest.route("/readyz", _readyz, access=open_access("a probe has no key, and the answer says nothing"))
+    app.state.rest = rest
+    app.router.routes.append(ChannelRoute(CHANNEL_PATH, parts.gateway.serve))
+    rest.install(app)
+    return app
+
+
+def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, probe: Probe | None) -> Parts:
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    store = store or open_store(url, data_dir=settings.data_dir)
+    vault = load_vault(settings.key_file)
+
+    def documents(resource: Resource) -> Documents:
+        return Documents(resource, store=store, clock=clock, vault=vault)
+
+    images = Images(agent=settings.agent_image, velero=settings.velero_image, plugin_aws=settings.plugin_aws_image)
+    keys = ApiKeys(documents(APIKEYS), clock=clock)
+    stores = ObjectStores(documents(OBJECT_STORES), store=store, vault=vault, probe=probe or S3Probe(settings.probe_seconds))
+    outbox = Outbox(store=store, bus=bus, clock=clock, lease_seconds=settings.command_retry_seconds)
+    jobs = Jobs(documents(JOBS), store=store, bus=bus, clock=clock, lease_seconds=settings.lease_seconds)
+    inventories = Inventories({resource.name: documents(resource) for resource in INVENTORY_RESOURCES}, store=store, outbox=outbox)
+    clusters = Clusters(
+        documents(CLUSTERS),
+        outbox=outbox,
+        jobs=jobs,
+        clock=clock,
+        engine_version=f"{SERVER_VERSION}|{images.velero}|{images.plugin_aws}",
+        silence_seconds=settings.silence_seconds,
+    )
+    resolver = Resolver(store=store, stores=stores, images=images)
+    rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
+    points = documents(RECOVERY_POINTS)
+    scripts = _scripts(jobs=jobs, outbox=outbox, stores=stores, points=points)
+    runner = Runner(
+        jobs=jobs,
+        bus=bus,
+        scripts=scripts,
+        job_timeout_seconds=settings.job_timeout_seconds,
+        name=f"{socket.gethostname()}-{os.getpid()}",
+    )
+    certificate = server_certificate(settings, clock=clock)
+    ca_pem = certificate.ca_file.read_text("ascii") if certificate and certificate.ca_file else None
+    installation = Installation(
+        public_url=settings.public_url.rstrip("/"), ca_pem=ca_pem, images=images, pull_policy=settings.agent_image_pull_policy
+    )
+    return Parts(
+        settings=settings,
+        store=store,
+        vault=vault,
+        clock=clock,
+        bus=bus,
+        keys=keys,
+        stores=stores,
+        clusters=clusters,
+        gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
+        worker=Worker(runner, clusters, outbox),
+        services=Services(keys, stores, outbox, jobs, inventories, clusters, installation, BusBox(bus)),
+    )
+
+
+def _scripts(*, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Documents) -> Mapping[str, Script]:
+    backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points).script()
+    return {
+        JobType.K8S_SNAP.value: backup,
+        JobType.K8S_COPY.value: backup,
+        JobType.RESTORE.value: RestoreScript(jobs=jobs, outbox=outbox, points=points).script(),
+        JobType.DELETE_BACKUP.value: DeleteScript(jobs=jobs, outbox=outbox, points=points).script(),
+    }
+
+
+def _lifespan(parts: Parts) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await parts.store.sync_indexes({**app.state.rest.indexes(), command.COLLECTION: command.INDEXES})
+        app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
+        await parts.stores.repository_password()
+        async with _running(parts):
+            yield
+
+    return lifespan
+
+
+def _running(parts: Parts) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        worker = asyncio.create_task(parts.worker.run())
+        try:
+            yield
+        finally:
+            parts.gateway.close_all()
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+            await parts.store.close()
+
+    return running()
+
+
+async def _healthz(context: RequestContext) -> Mapping[str, Any]:
+    del context
+    return {"status": "ok"}
+
+
+async def _readyz(context: RequestContext) -> Mapping[str, Any]:
+    await context.store.ping()
+    return {"status": "ok"}

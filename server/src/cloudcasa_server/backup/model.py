@@ -1,0 +1,106 @@
+"""The backup definition as clients set it, and what it asks of Velero. Pure. Source: rest-api.md 2.6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from cloudcasa_contract.commands import Selection
+from pydantic import Field
+
+from ..kit.rest import Name, ResourceModel
+from ..kit.store import Document
+
+COLLECTION = "kubebackups"
+DEFAULT_RETAIN_DAYS = 7
+DAY_SECONDS = 86400
+
+
+class Source(ResourceModel):
+    """Which objects of the cluster."""
+
+    all_namespaces: bool = False
+    namespaces: list[str] = Field(default_factory=list)
+    excluded_namespaces: list[str] = Field(default_factory=list)
+    included_resources: list[str] = Field(default_factory=list)
+    excluded_resources: list[str] = Field(default_factory=list)
+    label_selector: dict[str, str] = Field(default_factory=dict)
+    snapshot_persistent_volumes: bool = Field(default=True, alias="snapshotPersistentVolumes")
+    snapshot_longhorn: bool | None = None
+    include_unattached_pvcs: bool | None = None
+    csi_snapshot_timeout: Annotated[int, Field(gt=0)] | None = None
+    """Minutes."""
+
+
+class HookReference(ResourceModel):
+    """Application hooks to run in some namespaces."""
+
+    template: bool = False
+    namespaces: list[str] = Field(default_factory=list)
+    hooks: list[str] = Field(default_factory=list)
+
+
+class BackupDefinition(ResourceModel):
+    """What a client sets on a backup definition."""
+
+    name: Name
+    description: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    cluster: str
+    trigger_type: Literal["SCHEDULED", "ADHOC"] = "SCHEDULED"
+    policy: str | None = None
+    copydef: str | None = None
+    source: Source
+    pre_hooks: list[HookReference] = Field(default_factory=list)
+    post_hooks: list[HookReference] = Field(default_factory=list)
+    pause: bool = False
+
+
+class Retention(ResourceModel):
+    """How long what a run makes is kept."""
+
+    retain_days: Annotated[int, Field(ge=1)] = Field(default=DEFAULT_RETAIN_DAYS, alias="retainDays")
+    num_always_retain: Annotated[int, Field(ge=0, le=30)] = Field(default=0, alias="numAlwaysRetain")
+
+
+class RunRequest(ResourceModel):
+    """The body of the action `run`."""
+
+    retention: Retention = Field(default_factory=Retention)
+    run_backup: bool = Field(default=True, alias="runBackup")
+    """Read and of no effect: a fresh snapshot is taken in every run, also where an existing one might be copied."""
+
+    def retention_document(self) -> Document:
+        """Return the retention with its wire names."""
+        return self.retention.model_dump(by_alias=True)
+
+
+def selection(source: Mapping[str, Any], /) -> Selection:
+    """Return what a definition's source means to the agent."""
+    return Selection(
+        all_namespaces=bool(source.get("all_namespaces")),
+        namespaces=tuple(source.get("namespaces") or ()) if not source.get("all_namespaces") else (),
+        excluded_namespaces=tuple(source.get("excluded_namespaces") or ()),
+        included_resources=tuple(source.get("included_resources") or ()),
+        excluded_resources=tuple(source.get("excluded_resources") or ()),
+        label_selector=dict(source.get("label_selector") or {}),
+        snapshot_volumes=source.get("snapshotPersistentVolumes") is not False,
+    )
+
+
+def backup_payload(job: Document, /, *, move_data: bool) -> dict[str, Any]:
+    """Return the command `backup.run` of a job, without its storage."""
+    data = job["script"]["data"]
+    minutes = data["source"].get("csi_snapshot_timeout")
+    return {
+        "backup_name": data["backup_name"],
+        "selection": selection(data["source"]).model_dump(mode="json"),
+        "move_data": move_data,
+        "ttl_seconds": job["retention"]["retainDays"] * DAY_SECONDS,
+        "csi_snapshot_timeout_seconds": minutes * 60 if minutes else None,
+    }
+
+
+def object_name(job: Document, /) -> str:
+    """Return the name of a job's Velero object: unique over all clusters, since a bucket may be shared."""
+    return f"cc-{job['cluster'][-8:]}-{job['_id']}"

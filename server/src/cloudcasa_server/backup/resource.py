@@ -1,0 +1,59 @@
+"""The declaration of `kubebackups` and its action. Source: rest-api.md 2.6."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..job.service import Jobs
+from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.store import Document, Index
+from .model import COLLECTION, BackupDefinition
+from .service import check_source, open_run, parse_run, refuse_hooks
+
+
+class BackupHooks(Hooks):
+    """Judge the source against the cluster, and mirror the copy's policy."""
+
+    async def before_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Refuse what could not run as written."""
+        refuse_hooks(document)
+        await check_source(context, document)
+        return await _with_copy_policy(context, document)
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Ask the cluster again only when the source changed."""
+        refuse_hooks(new)
+        if old["source"] != new["source"]:
+            await check_source(context, new)
+        return await _with_copy_policy(context, new)
+
+
+async def _with_copy_policy(context: RequestContext, document: Document) -> Document:
+    """Return the definition with `copy_policy` as its copy has it; the key is absent when there is none."""
+    rest = {key: value for key, value in document.items() if key != "copy_policy"}
+    offload = await context.documents("kubeoffloads").find(document["copydef"]) if document.get("copydef") else None
+    return rest | {"copy_policy": offload["policy"]} if offload and offload.get("policy") else rest
+
+
+async def run(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
+    """Start a snapshot run; answer the definition as it was before, since Terraform looks for a later job than the last it knew."""
+    request = parse_run(body)
+    cluster = await context.documents("kubeclusters").find(document["cluster"])
+    await open_run(context.service(Jobs), document, cluster=cluster, request=request)
+    return document
+
+
+BACKUPS = Resource(
+    name=COLLECTION,
+    title="Kubebackup",
+    noun="backup",
+    model=BackupDefinition,
+    defaults={"trigger_type": "SCHEDULED", "pause": False},
+    initial=lambda: {"status": {}},
+    immutable=frozenset({"cluster"}),
+    references={"cluster": "kubeclusters", "policy": "policies", "copydef": "kubeoffloads", "copy_policy": "policies"},
+    unique=(Unique(("name",), 'The name "{name}" is taken by another backup.'),),
+    indexes=(Index("cluster", (("cluster", 1), ("_updated", -1))), Index("copydef", (("copydef", 1),))),
+    hooks=BackupHooks(),
+)

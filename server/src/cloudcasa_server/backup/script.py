@@ -1,0 +1,111 @@
+"""The scripts of K8S_SNAP and K8S_COPY: one Velero backup each, catalogued as one recovery point when it ended well enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudcasa_contract.commands import BackupOutput
+from cloudcasa_contract.states import ClusterState, JobState, JobType
+
+from ..command.model import CommandState, Order, StorageRef
+from ..command.service import Outbox
+from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
+from ..job.outcome import failure_text
+from ..job.service import Jobs
+from ..job.verdict import Verdict, judge
+from ..kit.rest import Documents
+from ..kit.store import Document, eq
+from ..object_store.model import join_prefix
+from ..object_store.service import ObjectStores
+from ..recovery_point.model import Place, build_point, resource_counts
+from ..recovery_point.resource import count_points
+from .model import backup_payload, object_name
+
+
+@dataclass(frozen=True, slots=True)
+class BackupScript:
+    """Back up, check what came of it, and record the recovery point."""
+
+    jobs: Jobs
+    outbox: Outbox
+    stores: ObjectStores
+    points: Documents
+
+    def script(self) -> Script:
+        """Return the steps."""
+        return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "catalog": self.catalog}
+
+    async def preflight(self, job: Document, /) -> Next:
+        """Skip a run that cannot or must not start; settle the names and the store."""
+        cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
+        if cluster is None:
+            return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.')
+        if skip := skip_reason(cluster):
+            return Finish(JobState.SKIPPED, skip)
+        if await self.jobs.is_overlapping(job):
+            return Finish(JobState.SKIPPED, f'Another run of the backup "{job["backupdef_name"]}" is still going on.')
+        store = await self.stores.choose(job["script"]["data"].get("offload_provider"), cluster.get("backup_provider"))
+        settled = {
+            "state": JobState.RUNNING.value,
+            "script.data.backup_name": object_name(job),
+            "script.data.objectstore": store["_id"],
+        }
+        if job["type"] == JobType.K8S_COPY.value:
+            settled["phase"] = "OFFLOAD_RUNNING"
+        return Goto("send", settled, f'Starting backup to "{store["name"]}"')
+
+    async def send(self, job: Document, /) -> Next:
+        """Ask the agent."""
+        payload = backup_payload(job, move_data=job["type"] == JobType.K8S_COPY.value)
+        order = Order("backup.run", payload, StorageRef(job["script"]["data"]["objectstore"], job["cluster"]))
+        await self.outbox.enqueue(order, cluster_id=job["cluster"], key=step_key(job, "send"), job_id=job["_id"])
+        return Goto("wait")
+
+    async def wait(self, job: Document, /) -> Next:
+        """Look whether the agent is done."""
+        command = await self.outbox.find_by_key(step_key(job, "send"))
+        if command is None or not CommandState(command["state"]).is_final:
+            return Wait()
+        if text := failure_text(command):
+            return Finish(JobState.FAILED, text)
+        return Goto("catalog", {"state": JobState.CATALOG.value}, "Saving catalog")
+
+    async def catalog(self, job: Document, /) -> Next:
+        """Judge the backup and record its recovery point."""
+        command = await self.outbox.find_by_key(step_key(job, "send"))
+        raw = command["result"]["output"] if command else None
+        if raw is None:
+            return Finish(JobState.FAILED, "The agent answered without saying what became of the backup.")
+        output = BackupOutput.model_validate(raw)
+        is_copy = job["type"] == JobType.K8S_COPY.value
+        wants_volumes = job["script"]["data"]["source"].get("snapshotPersistentVolumes") is not False
+        verdict = judge(output, needs_data=is_copy, needs_volumes=wants_volumes)
+        changes: dict[str, object] = dict(resource_counts(output))
+        if verdict.is_usable:
+            changes["offload_backup_inst" if is_copy else "backup_inst"] = await self._point_id(job, output, verdict=verdict)
+            await count_points(self.points, job["cluster"])
+        if is_copy and verdict.is_usable:
+            changes["phase"] = "OFFLOAD_PARTIAL" if verdict.state is JobState.PARTIAL else "OFFLOAD_COMPLETED"
+        return Finish(verdict.state, verdict.message, changes)
+
+    async def _point_id(self, job: Document, output: BackupOutput, *, verdict: Verdict) -> str:
+        existing = await self.points.collection.find(eq("backup_job_id", job["_id"]), limit=1)
+        if existing:
+            return str(existing[0]["_id"])
+        store = await self.stores.documents.get(job["script"]["data"]["objectstore"])
+        place = Place(
+            objectstore=store,
+            prefix=join_prefix(store.get("prefix"), job["cluster"]),
+            endpoint=(store.get("s3provider") or {}).get("endpoint") or "",
+        )
+        point = self.points.new(build_point(job, output, place=place, message=verdict.message, now=self.jobs.now()))
+        await self.points.insert(point)
+        return str(point["_id"])
+
+
+def skip_reason(cluster: Document, /) -> str:
+    """Return why nothing can be started on a cluster now; empty when it can."""
+    if cluster["status"]["state"] == ClusterState.ACTIVE.value:
+        return ""
+    why = cluster["status"].get("message") or "Its agent has not connected yet: apply its manifest."
+    return f'The cluster "{cluster["name"]}" is {cluster["status"]["state"]}, not ACTIVE. {why}'

@@ -1,0 +1,78 @@
+"""The rules of backup definitions, and opening a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloudcasa_contract.states import JobType
+from pydantic import ValidationError
+
+from ..inventory.service import Inventories
+from ..job.model import JobRequest
+from ..job.service import Jobs
+from ..kit.errors import InvalidError
+from ..kit.rest import RequestContext
+from ..kit.store import Document
+from .model import RunRequest
+
+
+def parse_run(body: Mapping[str, Any], /) -> RunRequest:
+    """Return the body of an action `run`. Raises InvalidError."""
+    try:
+        return RunRequest.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = f"Cannot run: {field}: {first['msg']}."
+        raise InvalidError(message, issues={field: first["msg"]}) from error
+
+
+async def check_source(context: RequestContext, document: Document, /) -> None:
+    """Refuse a source that names nothing, or a namespace that the cluster does not have now. Raises InvalidError."""
+    source = document["source"]
+    if not source.get("all_namespaces") and not source.get("namespaces"):
+        message = f'The backup "{document["name"]}" selects nothing: set source.all_namespaces or name namespaces in source.namespaces.'
+        raise InvalidError(message, issues={"source": {"namespaces": message}})
+    if source.get("all_namespaces"):
+        return
+    cluster = await context.documents("kubeclusters").get(document["cluster"])
+    existing = await context.service(Inventories).fresh_namespaces(cluster)
+    if existing is None:
+        return
+    missing = [name for name in source["namespaces"] if name not in existing]
+    if missing:
+        names = ", ".join(f'"{name}"' for name in missing)
+        message = f'The cluster "{cluster["name"]}" has no namespace {names}. Correct source.namespaces.'
+        raise InvalidError(message, issues={"source": {"namespaces": message}})
+
+
+def refuse_hooks(document: Document, /) -> None:
+    """Refuse hooks, which do not run yet: a backup without them would not be the one asked for. Raises InvalidError."""
+    for field in ("pre_hooks", "post_hooks"):
+        if document.get(field):
+            message = f'Application hooks are not supported yet: leave {field} of "{document["name"]}" empty.'
+            raise InvalidError(message, issues={field: message})
+
+
+async def open_run(
+    jobs: Jobs, backup: Document, /, *, cluster: Document | None, request: RunRequest, offload: Document | None = None
+) -> Document:
+    """Open the job of one run; with an offload it copies the data too."""
+    fields: dict[str, Any] = {
+        "backupdef": backup["_id"],
+        "backupdef_name": backup["name"],
+        "retention": request.retention_document(),
+    }
+    if offload is not None:
+        fields |= {"offloaddef": offload["_id"], "offloaddef_name": offload["name"]}
+    return await jobs.open(
+        JobRequest(
+            type=JobType.K8S_COPY if offload else JobType.K8S_SNAP,
+            display_name=backup["name"],
+            cluster_id=backup["cluster"],
+            cluster_name=cluster["name"] if cluster else backup["cluster"],
+            fields=fields,
+            data={"source": backup["source"], "offload_provider": (offload or {}).get("offload_provider")},
+        )
+    )

@@ -1,0 +1,63 @@
+"""The cluster as clients set it, and the judgement of its state from facts. Pure. Source: rest-api.md 2.1, seed ("ACTIVE", "PENDING")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudcasa_contract.states import ClusterState
+from pydantic import Field
+
+from ..kit.rest import Name, ResourceModel
+from ..kit.store import Document
+
+
+class BackupProvider(ResourceModel):
+    """The default storage of a cluster."""
+
+    type: str | None = None
+    region: str | None = None
+    user_objectstore: str | None = None
+
+
+class Cluster(ResourceModel):
+    """What a client sets on a cluster."""
+
+    name: Name
+    description: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    image_pull_secret_name: str | None = Field(default=None, max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")
+    container_registry: str | None = Field(default=None, max_length=253, pattern=r"^[A-Za-z0-9.\-_:/]*$")
+    backup_provider: BackupProvider | None = None
+    configuration: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A state, and for people why."""
+
+    state: ClusterState
+    message: str = ""
+
+
+def judge(document: Document, /, *, now: float, silence_seconds: float) -> Standing:
+    """Return the state that follows from what is known of the agent and its engine."""
+    agent = document.get("agent", {})
+    engine = agent.get("engine", {})
+    last_seen = agent.get("last_seen")
+    if last_seen is None:
+        return Standing(ClusterState.REGISTERED)
+    if now - last_seen > silence_seconds:
+        text = (
+            f"No word from the agent for more than {silence_seconds:.0f} seconds."
+            " Check its pod in the namespace cloudcasa-io and its way to the server."
+        )
+        return Standing(ClusterState.PENDING, text)
+    if problem := agent.get("engine_problem") or engine.get("problem"):
+        return Standing(ClusterState.PENDING, problem)
+    if engine.get("is_ready"):
+        return Standing(ClusterState.ACTIVE)
+    was = ClusterState(document["status"]["state"])
+    return Standing(
+        was if was != ClusterState.ACTIVE else ClusterState.PENDING, "The agent is connected and is installing the backup engine."
+    )

@@ -1,0 +1,166 @@
+"""The declaration of `kubeclusters`, the manifest route, and what goes with a cluster when it is deleted. Source: rest-api.md 2.1, 2.2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloudcasa_contract.states import ClusterState, JobState, JobType
+from pydantic import SecretStr
+from starlette.responses import Response
+
+from ..command.images import Images, replace_registry
+from ..command.service import Outbox
+from ..inventory.service import Inventories
+from ..job.service import Jobs
+from ..kit.bus import Bus
+from ..kit.errors import InvalidError, NotFoundError
+from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.store import And, Compare, Document, In, Index, eq
+from .credentials import TOKEN_FORM, digest, new_credential, new_token
+from .manifest import ManifestInput, build_manifest
+from .model import Cluster
+from .service import session_topic
+
+COLLECTION = "kubeclusters"
+_PERCENT = 100
+DAY_SECONDS = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What manifests say about this server."""
+
+    public_url: str
+    ca_pem: str | None
+    images: Images
+    pull_policy: str = "IfNotPresent"
+
+
+class ClusterHooks(Hooks):
+    """Make the manifest's address at once, and take everything along on deletion."""
+
+    async def before_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Give the cluster its manifest token; Rancher uses the address in the answer without waiting."""
+        token = new_token()
+        url = f"{context.service(Installation).public_url}/kubeclusteragents/{token}.yaml"
+        agent: Document = {"manifest_token": digest(token), "credentials": {}, "last_seen": None, "engine": {}}
+        return document | {"status": document["status"] | {"agentURL": url}, "agent": agent}
+
+    async def before_delete(self, context: RequestContext, document: Document, /) -> None:
+        """Refuse while recovery points are locked."""
+        locked = And((eq("cluster", document["_id"]), eq("status.locked", True)))
+        if count := await context.store.collection("backupinstances").count(locked):
+            message = f'Cannot delete the cluster "{document["name"]}": {count} of its recovery points are locked until they expire.'
+            raise InvalidError(message, issues={"_id": message})
+
+    async def after_delete(self, context: RequestContext, document: Document, /) -> None:
+        """End its jobs, drop its commands and inventory, and hang up on its agent."""
+        cluster_id = document["_id"]
+        await context.service(Outbox).withdraw(cluster_id)
+        await context.service(Jobs).end_all(cluster_id, message=f'The cluster "{document["name"]}" was deleted.')
+        await context.service(Inventories).forget(cluster_id)
+        await context.service(BusBox).bus.publish(session_topic(cluster_id), {})
+
+    async def present(self, context: RequestContext, document: Document, /) -> Document:
+        """Add `metrics` when they are asked for."""
+        wanted = context.request.query_params.get("metrics")
+        return document | {"metrics": await _metrics(context, document["_id"], wanted)} if wanted else document
+
+
+@dataclass(frozen=True, slots=True)
+class BusBox:
+    """The bus, as a service by type."""
+
+    bus: Bus
+
+
+async def _metrics(context: RequestContext, cluster_id: str, wanted: str) -> Mapping[str, int]:
+    try:
+        days = int(json.loads(wanted)["days"])
+    except (ValueError, KeyError, TypeError):
+        days = 7
+    since = Compare("start_time", "gte", int(context.clock.now().timestamp()) - days * DAY_SECONDS)
+    runs = And((eq("cluster", cluster_id), In("type", (JobType.K8S_SNAP.value, JobType.K8S_COPY.value)), since))
+    jobs = context.store.collection("jobs")
+    total = await jobs.count(runs)
+    good = await jobs.count(And((runs, eq("state", JobState.COMPLETED.value))))
+    claims = await context.store.collection("kubepvclaims").count(eq("cluster_id", cluster_id))
+    return {
+        "total_num_backup_jobs": total,
+        "total_num_successful_backup_jobs": good,
+        "backup_job_success_percentage": round(_PERCENT * good / total) if total else 0,
+        "total_num_pvcs": claims,
+        "total_num_offload_pvcs": 0,
+        "eligible_pvc_offload_coverage_percentage": 0,
+        "total_num_snapshot_pvcs": 0,
+        "eligible_pvc_snapshot_coverage_percentage": 0,
+    }
+
+
+async def show_manifest(context: RequestContext, /) -> Response:
+    """Answer the manifest of the token in the path. The token is the secret, so there is no other access check."""
+    token = str(context.path_params["token"])
+    found = []
+    if TOKEN_FORM.fullmatch(token):
+        found = await context.store.collection(COLLECTION).find(eq("agent.manifest_token", digest(token)), limit=1)
+    if not found:
+        message = "There is no manifest at this address. Copy the address from the cluster's status.agentURL; it ends with its cluster."
+        raise NotFoundError(message)
+    cluster = found[0]
+    installation = context.service(Installation)
+    text = build_manifest(
+        ManifestInput(
+            cluster_id=cluster["_id"],
+            server_url=installation.public_url,
+            credential=SecretStr(await _bootstrap_credential(context, cluster)),
+            ca_pem=installation.ca_pem,
+            agent_image=replace_registry(installation.images.agent, cluster.get("container_registry")),
+            image_pull_secret_name=cluster.get("image_pull_secret_name") or None,
+            pull_policy=installation.pull_policy,
+        )
+    )
+    return Response(text, media_type="application/x-yaml", headers={"Cache-Control": "no-store"})
+
+
+async def _bootstrap_credential(context: RequestContext, cluster: Document) -> str:
+    """Return the manifest's credential: the one that was not used yet, else a fresh one, so that applying again always works."""
+    agent = cluster["agent"]
+    sealed = agent["credentials"].get("otp_sealed")
+    if sealed:
+        return str(context.vault.open(sealed, aad=_aad(cluster)))
+    fresh = new_credential(cluster["_id"])
+    fields = {"agent.credentials.otp": digest(fresh), "agent.credentials.otp_sealed": context.vault.seal(fresh, aad=_aad(cluster))}
+    await context.documents(COLLECTION).set(cluster["_id"], fields)
+    return fresh
+
+
+def _aad(cluster: Document) -> str:
+    return f"{COLLECTION}/{cluster['_id']}/otp"
+
+
+CLUSTERS = Resource(
+    name=COLLECTION,
+    title="Kubecluster",
+    noun="cluster",
+    model=Cluster,
+    initial=lambda: {
+        "status": {
+            "state": ClusterState.REGISTERED.value,
+            "message": "",
+            "kubeAgentManagerVersion": "0.0",
+            "dormant": False,
+            "num_recovery_points": 0,
+        }
+    },
+    hidden=frozenset({"agent"}),
+    references={"backup_provider.user_objectstore": "objectstores"},
+    unique=(Unique(("name",), 'The name "{name}" is taken by another cluster.'),),
+    indexes=(
+        Index("manifest_token", (("agent.manifest_token", 1),)),
+        Index("state", (("status.state", 1), ("agent.last_seen", 1))),
+        Index("objectstore", (("backup_provider.user_objectstore", 1),)),
+    ),
+    hooks=ClusterHooks(),
+)

@@ -1,0 +1,53 @@
+"""From a command document to the command that goes out: the one place where secrets are put in, at delivery and never before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages
+
+from ..kit.errors import AppError, NotFoundError
+from ..kit.store import Document, Store
+from ..object_store.service import ObjectStores
+from .images import Images, replace_registry
+
+
+class UndeliverableError(AppError):
+    """The command cannot be made any more: what it refers to is gone."""
+
+    slug = "undeliverable"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Complete commands for delivery."""
+
+    store: Store
+    stores: ObjectStores
+    images: Images
+
+    async def resolve(self, document: Document, /) -> Command:
+        """Return the command to send. Raises UndeliverableError."""
+        if document["kind"] == "engine.ensure":
+            return await self._engine(document)
+        payload: dict[str, Any] = dict(document["payload"]) | {"kind": document["kind"]}
+        if reference := document.get("storage"):
+            try:
+                target = await self.stores.target(
+                    reference["objectstore"], cluster_id=reference["cluster"], is_read_only=reference["read_only"]
+                )
+            except NotFoundError as error:
+                raise UndeliverableError(error.text) from error
+            payload["storage"] = target
+        return COMMAND_ADAPTER.validate_python(payload)
+
+    async def _engine(self, document: Document) -> EngineEnsure:
+        cluster = await self.store.collection("kubeclusters").get(document["cluster"]) or {}
+        registry = cluster.get("container_registry")
+        images = EngineImages(
+            velero=replace_registry(self.images.velero, registry),
+            plugin_aws=replace_registry(self.images.plugin_aws, registry),
+            pull_secret_name=cluster.get("image_pull_secret_name") or None,
+        )
+        return EngineEnsure(images=images, repository_password=await self.stores.repository_password())

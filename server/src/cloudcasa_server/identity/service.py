@@ -1,0 +1,109 @@
+"""API keys: making them, telling who shows one (rest-api.md 1.2).
+
+A key is 125 characters of which 120 are random (720 bits), so a plain SHA-256 is enough to store: there is nothing to guess, and
+a slow hash would only slow every request. Found by its hash through a unique index; a short cache spares the database one read per request.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.requests import Request
+
+from ..kit.clock import Clock
+from ..kit.crypto import write_private
+from ..kit.errors import UnauthorizedError
+from ..kit.ids import new_token
+from ..kit.rest import Documents, Principal
+from ..kit.store import ALL, Document, eq
+
+PREFIX = "cckey"
+SECRET_CHARACTERS = 120
+SNIPPET_CHARACTERS = 5
+CACHE_SECONDS = 10.0
+"""How long a deleted key may still work on another replica; on this one it ends at once."""
+CACHE_KEYS = 1_000
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cloudcasa"'}
+BOOTSTRAP_FILE = "bootstrap-key"
+BOOTSTRAP_NAME = "bootstrap"
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{100,255}")
+
+
+def new_key() -> str:
+    """Return a new key, of characters that Rancher's form accepts."""
+    return PREFIX + new_token(SECRET_CHARACTERS)
+
+
+def key_hash(key: str) -> str:
+    """Return what is stored of a key."""
+    return sha256(key.encode("ascii")).hexdigest()
+
+
+class ApiKeys:
+    """Tells who calls; the Authenticator of the API."""
+
+    def __init__(self, documents: Documents, *, clock: Clock) -> None:
+        """Take the key documents and the clock."""
+        self._documents = documents
+        self._clock = clock
+        self._cache: dict[str, tuple[float, Principal]] = {}
+
+    async def authenticate(self, request: Request, /) -> Principal:
+        """Return the caller. Raises UnauthorizedError with a sentence that says what is wrong, not what would be right."""
+        header = request.headers.get("authorization", "").strip()
+        if not header:
+            raise UnauthorizedError('This needs an API key. Send it in the header "Authorization: Bearer <key>".', headers=CHALLENGE)
+        scheme, _, key = header.partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not _KEY.fullmatch(key):
+            raise UnauthorizedError(
+                'The header "Authorization" must be "Bearer <key>", with an API key of 100 to 255 characters A-Z a-z 0-9 - _.',
+                headers=CHALLENGE,
+            )
+        return await self._known(key_hash(key))
+
+    async def _known(self, hashed: str) -> Principal:
+        now = self._clock.monotonic()
+        cached = self._cache.get(hashed)
+        if cached is not None and now - cached[0] < CACHE_SECONDS:
+            return cached[1]
+        self._cache.pop(hashed, None)
+        found = await self._documents.collection.find(eq("hashed_apikey", hashed), limit=1)
+        if not found or not hmac.compare_digest(found[0]["hashed_apikey"], hashed):
+            raise UnauthorizedError("This API key is not known. It may have been deleted.", headers=CHALLENGE)
+        principal = _principal(found[0])
+        if len(self._cache) >= CACHE_KEYS:
+            self._cache.clear()
+        self._cache[hashed] = (now, principal)
+        return principal
+
+    def forget(self) -> None:
+        """Forget who is known: a key was deleted or changed."""
+        self._cache.clear()
+
+    async def bootstrap(self, data_dir: Path) -> str | None:
+        """Make the first key when there is none, and return it to be shown once; it is also in `data_dir`/bootstrap-key.
+
+        The file is written first: a key that is stored but known to nobody would lock everyone out.
+        """
+        if await self._documents.collection.count(ALL):
+            return None
+        key = new_key()
+        write_private(data_dir / BOOTSTRAP_FILE, f"{key}\n".encode())
+        document = self._documents.new({"name": BOOTSTRAP_NAME, "roles": ["admin"]}, user="")
+        await self._documents.insert(document | stored_parts(key))
+        return key
+
+
+def stored_parts(key: str) -> Document:
+    """Return what a key's document says of the key."""
+    return {"hashed_apikey": key_hash(key), "snippet": key[-SNIPPET_CHARACTERS:]}
+
+
+def _principal(document: Document) -> Principal:
+    roles = document.get("roles") or ["admin"]
+    return Principal(id=document["_id"], email=f"{document['name']}@apikey", roles=frozenset(map(str, roles)))

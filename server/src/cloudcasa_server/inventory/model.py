@@ -1,0 +1,81 @@
+"""The inventory's documents and the difference between two inventories. Pure. Source: rest-api.md 2.12."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudcasa_contract.commands import Inventory
+
+from ..kit.store import Document, Index
+
+COLLECTION = "inventories"
+"""The last inventory of each cluster, whole; its _id is the cluster's."""
+NAMESPACES = "kubenamespaces"
+CLAIMS = "kubepvclaims"
+STORAGE_CLASSES = "kubestorageclasses"
+Row = dict[str, Any]
+_KEYS = ("namespace_name", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to change in one collection for one cluster."""
+
+    insert: tuple[Row, ...]
+    change: Mapping[str, Row]
+    delete: tuple[str, ...]
+
+
+def rows(inventory: Inventory, /, *, cluster_id: str) -> dict[str, list[Row]]:
+    """Return the documents' fields by collection."""
+    mine = {"cluster_id": cluster_id}
+    return {
+        NAMESPACES: [mine | {"name": name} for name in inventory.namespaces],
+        CLAIMS: [
+            mine
+            | {
+                "name": pvc.name,
+                "namespace_name": pvc.namespace,
+                "storage_class_name": pvc.storage_class,
+                "allocated_size": pvc.capacity_bytes,
+                "phase": pvc.phase,
+                "driver": pvc.driver,
+            }
+            for pvc in inventory.pvcs
+        ],
+        STORAGE_CLASSES: [
+            mine
+            | {
+                "name": each.name,
+                "provisioner": each.provisioner,
+                "is_default": each.is_default,
+                "volume_snapshot_class_name": each.snapshot_class,
+            }
+            for each in inventory.storage_classes
+        ],
+    }
+
+
+def diff(have: Iterable[Document], want: Iterable[Row], /) -> Plan:
+    """Return how to get from the stored documents to the wanted rows."""
+    stored = {_key(document): document for document in have}
+    wanted = {_key(row): row for row in want}
+    changed = {
+        str(stored[key]["_id"]): row
+        for key, row in wanted.items()
+        if key in stored and any(stored[key].get(name) != value for name, value in row.items())
+    }
+    return Plan(
+        insert=tuple(row for key, row in wanted.items() if key not in stored),
+        change=changed,
+        delete=tuple(str(document["_id"]) for key, document in stored.items() if key not in wanted),
+    )
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(key) for key in _KEYS)
+
+
+CLUSTER_INDEX = Index("cluster", (("cluster_id", 1), ("name", 1)))

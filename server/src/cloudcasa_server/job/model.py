@@ -1,0 +1,98 @@
+"""The job document and the words of a script. Pure. Source: rest-api.md 2.11, 3; architecture.md, decision 4."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudcasa_contract.states import JobState, JobType
+
+from ..kit.store import Document, Index
+
+COLLECTION = "jobs"
+FIRST_STEP = "preflight"
+POLL_SECONDS = 30.0
+"""How often a waiting job looks by itself; it is woken when its result arrives."""
+ACTIVITY_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Goto:
+    """The step is done: record `changes`, then go on with `step`."""
+
+    step: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    activity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do until the job is woken."""
+
+    seconds: float = POLL_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The job ends."""
+
+    state: JobState
+    message: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+Next = Goto | Wait | Finish
+Step = Callable[[Document], Awaitable[Next]]
+Script = Mapping[str, Step]
+"""Steps by name; the first is FIRST_STEP. A step may run again after a crash, so each is idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a new job is about. `fields` are the references and names of rest-api.md 2.11, `data` is for the script."""
+
+    type: JobType
+    display_name: str
+    cluster_id: str
+    cluster_name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Document:
+    """Return the fields of a new job that is due at once."""
+    return {
+        "name": f"{request.cluster_name}-{start_time}",
+        "type": request.type.value,
+        "display_type": request.type.value,
+        "display_name": request.display_name,
+        "state": JobState.PENDING.value,
+        "message": "",
+        "start_time": start_time,
+        "activity": [],
+        "cluster": request.cluster_id,
+        "cluster_name": request.cluster_name,
+        **request.fields,
+        "script": {
+            "step": FIRST_STEP,
+            "is_open": True,
+            "due_at": now,
+            "wakes": 0,
+            "lease": {"owner": "", "until": 0.0},
+            "data": dict(request.data),
+        },
+    }
+
+
+def step_key(job: Document, step: str, /) -> str:
+    """Return the key under which a step's command is enqueued, once."""
+    return f"{job['_id']}:{step}"
+
+
+INDEXES = (
+    Index("due", (("script.is_open", 1), ("script.due_at", 1))),
+    Index("cluster", (("cluster", 1), ("start_time", -1))),
+    Index("backupdef", (("backupdef", 1), ("start_time", -1))),
+    Index("start_time", (("start_time", -1),)),
+)

@@ -1,0 +1,63 @@
+"""The declaration of `jobs`, its log and its actions. Clients read jobs; only the server writes them. Source: rest-api.md 2.11."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+
+from ..kit.errors import AppError, NotFoundError
+from ..kit.rest import RequestContext, Resource
+from ..kit.rest.resource import READ_METHODS
+from ..kit.store import Document
+from .model import COLLECTION, INDEXES
+
+LOGS = "joblogs"
+
+JOBS = Resource(
+    name=COLLECTION,
+    title="Job",
+    noun="job",
+    hidden=frozenset({"script"}),
+    references={
+        "cluster": "kubeclusters",
+        "backupdef": "kubebackups",
+        "offloaddef": "kubeoffloads",
+        "restoredef": "kuberestores",
+        "backup_inst": "backupinstances",
+        "offload_backup_inst": "backupinstances",
+        "policy_id": "policies",
+    },
+    unique=(),
+    indexes=INDEXES,
+    methods=READ_METHODS,
+    synonyms={"state": {"CANCELLED": "CANCELED"}},
+)
+
+
+class NotBuiltError(AppError):
+    """The request is understood, and what it asks for does not exist yet."""
+
+    status = 501
+    slug = "not-built"
+
+
+async def cancel(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
+    """Answer honestly that a job cannot be cancelled."""
+    del context, body
+    message = (
+        f'Cannot cancel job "{document["name"]}": cancelling is not supported yet. Let it end, or delete its recovery point afterwards.'
+    )
+    raise NotBuiltError(message)
+
+
+async def show_log(context: RequestContext, /) -> Response:
+    """Answer the log of a job's backup or restore as plain text."""
+    job = await context.documents(COLLECTION).get(context.path_params["id"])
+    kept = await context.store.collection(LOGS).get(job["_id"])
+    if kept is None:
+        message = f'Job "{job["name"]}" has no log: it has not ended, or its log could not be read. Its activity and message say more.'
+        raise NotFoundError(message)
+    head = "[the beginning was cut off]\n" if kept.get("is_cut") else ""
+    return PlainTextResponse(head + kept["log"])

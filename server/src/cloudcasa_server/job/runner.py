@@ -1,0 +1,138 @@
+"""The runner: claims due jobs under a lease and goes through their steps, recording each before the next begins.
+
+Several runners may share a database: a claim gives a job to one of them, a write by one that lost its lease changes nothing, and the job
+of a runner that died is due again when its lease is over. worker/ keeps it running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any
+
+import structlog
+from cloudcasa_contract.states import JobState
+
+from ..kit.bus import Bus
+from ..kit.errors import AppError
+from ..kit.store import And, Compare, Document, StoreError, Update, eq
+from .model import COLLECTION, Finish, Goto, Next, Script, Wait
+from .service import TOPIC, Jobs, final_fields
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 1.0
+PARALLEL = 8
+_RETRY_SECONDS = 5.0
+
+
+@dataclass
+class Runner:
+    """Run jobs until cancelled."""
+
+    jobs: Jobs
+    bus: Bus
+    scripts: Mapping[str, Script]
+    job_timeout_seconds: float
+    name: str = "runner"
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
+
+    async def run(self) -> None:
+        """Claim and run jobs; never returns."""
+        async with self.bus.subscribe(TOPIC) as signal, asyncio.TaskGroup() as tasks:
+            while True:
+                await self._slots.acquire()
+                job = await self._claim_safely()
+                if job is not None:
+                    tasks.create_task(self._run_one(job))
+                    continue
+                self._slots.release()
+                await signal.receive(timeout_seconds=IDLE_SECONDS)
+
+    async def _claim_safely(self) -> Document | None:
+        try:
+            return await self.claim()
+        except StoreError:
+            log.warning("Claiming a job failed, trying again", exc_info=True)
+            await asyncio.sleep(IDLE_SECONDS)
+            return None
+
+    async def claim(self) -> Document | None:
+        """Take the job that has been due longest, or None."""
+        now = self.jobs.now()
+        due = And(
+            (
+                eq("script.is_open", True),
+                Compare("script.due_at", "lte", now),
+                Compare("script.lease.until", "lte", now),
+            )
+        )
+        lease = {"owner": f"{self.name}-{token_hex(4)}", "until": now + self.jobs.lease_seconds}
+        change = Update(set={"script.lease": lease, "jobrunner": self.name})
+        return await self.jobs.store.collection(COLLECTION).claim(due, change, sort=(("script.due_at", 1),))
+
+    async def _run_one(self, job: Document) -> None:
+        try:
+            await self.advance(job)
+        except StoreError:
+            log.warning("A job lost its database and will be taken up again", job=job["_id"], exc_info=True)
+        finally:
+            self._slots.release()
+
+    async def advance(self, job: Document, /) -> None:
+        """Go through the steps of a claimed job until it waits, ends or is lost to another runner."""
+        owner = job["script"]["lease"]["owner"]
+        current: Document | None = job
+        while current is not None:
+            following = await self._step(current)
+            current = await self._apply(current, following, owner=owner)
+
+    async def _step(self, job: Document) -> Next:
+        name = job["script"]["step"]
+        if self.jobs.now() - job["start_time"] > self.job_timeout_seconds:
+            hours = self.job_timeout_seconds / 3600
+            return Finish(
+                JobState.FAILED, f"The job did not end within {hours:g} hours and is given up. What Velero still does is left alone."
+            )
+        step = self.scripts.get(job["type"], {}).get(name)
+        if step is None:
+            return Finish(
+                JobState.FAILED, f'This server does not know the step "{name}" of a {job["type"]} job. Was it started by a newer server?'
+            )
+        try:
+            return await step(job)
+        except AppError as error:
+            return Finish(JobState.FAILED, error.text)
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("A step of a job failed", job=job["_id"], step=name)
+            return Finish(JobState.FAILED, f'The server failed in the step "{name}". Its log says why; this is a bug.')
+
+    async def _apply(self, job: Document, following: Next, *, owner: str) -> Document | None:
+        match following:
+            case Goto(step=step, changes=changes, activity=activity):
+                return await self.jobs.record(job, {**changes, "script.step": step}, activity=activity, owner=owner)
+            case Finish(state=state, message=message, changes=changes):
+                fields: dict[str, Any] = {**changes, **final_fields(state, message, now=self.jobs.now())}
+                ended = await self.jobs.record(job, fields, activity=message, owner=owner)
+                if ended is not None:
+                    log.info("Job ended", job=job["_id"], type=job["type"], state=state.value)
+                return None
+            case Wait(seconds=seconds):
+                return await self._park(job, seconds=seconds, owner=owner)
+
+    async def _park(self, job: Document, *, seconds: float, owner: str) -> Document | None:
+        """Let go of a waiting job; if it was woken meanwhile, return it to look again."""
+        jobs = self.jobs.store.collection(COLLECTION)
+        change = Update(set={"script.due_at": self.jobs.now() + seconds, "script.lease": {"owner": "", "until": 0.0}})
+        unchanged = And((eq("script.lease.owner", owner), eq("script.wakes", job["script"]["wakes"])))
+        if await jobs.update(job["_id"], change, expected=unchanged) is not None:
+            return None
+        return await jobs.update(
+            job["_id"],
+            Update(set={"script.lease.until": self.jobs.now() + self.jobs.lease_seconds}),
+            expected=eq("script.lease.owner", owner),
+        )

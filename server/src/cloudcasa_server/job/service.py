@@ -1,0 +1,181 @@
+"""Opening jobs, recording their steps, and telling the definitions what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cloudcasa_contract.frames import Progress
+from cloudcasa_contract.states import JobState, JobType
+
+from ..kit.bus import Bus
+from ..kit.clock import Clock
+from ..kit.rest import Documents
+from ..kit.store import And, Collection, Compare, Document, In, Or, Query, Store, Update, eq
+from .model import ACTIVITY_LIMIT, JobRequest, job_fields
+
+TOPIC = "jobs"
+_DEFINITIONS = (("backupdef", "kubebackups"), ("offloaddef", "kubeoffloads"), ("restoredef", "kuberestores"))
+_SHOWN_JOBS = 3
+_RACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs of all clusters."""
+
+    documents: Documents
+    store: Store
+    bus: Bus
+    clock: Clock
+    lease_seconds: float
+    """How long a runner may be silent before another takes its job; each recorded step prolongs it."""
+
+    @property
+    def _jobs(self) -> Collection:
+        return self.documents.collection
+
+    def now(self) -> float:
+        """Return the time as seconds since 1970."""
+        return self.clock.now().timestamp()
+
+    async def open(self, request: JobRequest, /) -> Document:
+        """Store a new job, point its definitions to it and wake a runner."""
+        now = self.now()
+        job = self.documents.new(job_fields(request, start_time=await self._start_time(request, now=now), now=now))
+        await self.documents.insert(job)
+        await self.tell_definitions(job)
+        await self.bus.publish(TOPIC, {})
+        return job
+
+    async def _start_time(self, request: JobRequest, *, now: float) -> int:
+        """Return the time of the run: later than the run before it, even in the same second, since Terraform looks for a later one."""
+        start = int(now)
+        for path, collection in _DEFINITIONS:
+            definition_id = request.fields.get(path)
+            if not definition_id:
+                continue
+            for _ in range(_RACES):
+                definition = await self.store.collection(collection).get(str(definition_id))
+                if definition is None:
+                    break
+                previous = (definition.get("status") or {}).get("last_job_run_time")
+                start = max(start, (previous or 0) + 1) if previous is not None else start
+                changed = await self.store.collection(collection).update(
+                    str(definition_id),
+                    Update(set={"status.last_job_run_time": start}),
+                    expected=eq("status.last_job_run_time", previous),
+                )
+                if changed is not None:
+                    break
+        return start
+
+    async def get(self, job_id: str, /) -> Document | None:
+        """Return the job or None."""
+        return await self._jobs.get(job_id)
+
+    async def is_overlapping(self, job: Document, /) -> bool:
+        """Tell whether another run of the same definition is under way that began before this one."""
+        earlier = Or(
+            (
+                Compare("start_time", "lt", job["start_time"]),
+                And((eq("start_time", job["start_time"]), Compare("_id", "lt", job["_id"]))),
+            )
+        )
+        types = In("type", (JobType.K8S_SNAP.value, JobType.K8S_COPY.value))
+        query = And((eq("backupdef", job.get("backupdef")), eq("script.is_open", True), types, earlier))
+        return await self._jobs.count(query) > 0
+
+    async def record(self, job: Document, changes: Mapping[str, Any], /, *, activity: str = "", owner: str) -> Document | None:
+        """Write a step's outcome if `owner` still holds the lease; return the job as it is now, or None."""
+        change = Update(
+            set={**changes, "script.lease.until": self.now() + self.lease_seconds, "_updated": int(self.now())},
+            push={"activity": activity} if activity else {},
+        )
+        changed = await self._jobs.update(job["_id"], change, expected=eq("script.lease.owner", owner))
+        if changed is not None and "state" in changes:
+            await self.tell_definitions(changed)
+        return changed
+
+    async def wake(self, job_id: str, /) -> None:
+        """Make a job due now: something it waits for has happened."""
+        await self._jobs.update(job_id, Update(set={"script.due_at": 0.0}, increment={"script.wakes": 1}), expected=_OPEN)
+        await self.bus.publish(TOPIC, {})
+
+    async def note(self, job_id: str, text: str, /, *, changes: Mapping[str, Any] | None = None) -> None:
+        """Add a line to the activity of a job that is under way, and other fields that only inform."""
+        fields = {**(changes or {}), "_updated": int(self.now())}
+        job = await self._jobs.update(job_id, Update(set=fields, push={"activity": text} if text else {}), expected=_OPEN)
+        if job is not None and len(job["activity"]) > ACTIVITY_LIMIT:
+            await self._jobs.update(job_id, Update(set={"activity": job["activity"][-ACTIVITY_LIMIT:]}))
+
+    async def note_cluster(self, cluster_id: str, text: str, /) -> None:
+        """Tell every running job of a cluster something."""
+        for job in await self._jobs.find(And((eq("cluster", cluster_id), _OPEN)), projection={"name": True}):
+            await self.note(job["_id"], text)
+
+    async def record_progress(self, job: Document, progress: Progress, /) -> None:
+        """Show how far the command of a job is."""
+        last = job["activity"][-1] if job["activity"] else ""
+        await self.note(job["_id"], progress.activity if progress.activity != last else "", changes=_progress_fields(job, progress))
+
+    async def end_all(self, cluster_id: str, /, *, message: str) -> None:
+        """Fail every running job of a cluster that is no more."""
+        for job in await self._jobs.find(And((eq("cluster", cluster_id), _OPEN))):
+            ended = await self._jobs.update(job["_id"], Update(set=final_fields(JobState.FAILED, message, now=self.now())), expected=_OPEN)
+            if ended is not None:
+                await self.tell_definitions(ended)
+
+    async def tell_definitions(self, job: Document, /) -> None:
+        """Show a job's state on the definitions it belongs to. Every value of status.jobs is a string (rest-api.md 1.12)."""
+        if backup_id := job.get("backupdef"):
+            latest = await self._latest(eq("backupdef", backup_id))
+            await self._tell("kubebackups", backup_id, {"status.jobs": [_summary(each) for each in latest]})
+        state = "FAILED" if job["state"] == JobState.FAILED.value else "JOB_CREATED"
+        shown = {"status.state": state, "status.jobid": job["_id"], "status.message": job["message"]}
+        for path, collection in _DEFINITIONS[1:]:
+            if definition_id := job.get(path):
+                latest = await self._latest(eq(path, definition_id))
+                if latest and latest[0]["_id"] == job["_id"]:
+                    await self._tell(collection, definition_id, shown | {"status.jobs": [_summary(each) for each in latest]})
+
+    async def _latest(self, query: Query) -> Sequence[Document]:
+        is_run = Compare("type", "ne", JobType.DELETE_BACKUP.value)
+        return await self._jobs.find(And((query, is_run)), sort=(("start_time", -1), ("_id", -1)), limit=_SHOWN_JOBS)
+
+    async def _tell(self, collection: str, definition_id: str, fields: Mapping[str, Any]) -> None:
+        await self.store.collection(collection).update(definition_id, Update(set=fields))
+
+
+_OPEN = eq("script.is_open", True)
+
+
+def final_fields(state: JobState, message: str, /, *, now: float) -> dict[str, Any]:
+    """Return the fields that end a job."""
+    return {"state": state.value, "message": message, "end_time": int(now), "script.is_open": False}
+
+
+def _summary(job: Document) -> dict[str, str]:
+    return {"jobid": str(job["_id"]), "state": str(job["state"]), "message": str(job["message"])}
+
+
+def _progress_fields(job: Document, progress: Progress) -> dict[str, Any]:
+    done = {"Completed", "Canceled", "Failed"}
+    volumes = progress.volumes
+    counts = {
+        "total_pvs": len(volumes),
+        "pending_pvs": sum(volume.phase in {"", "New", "Accepted", "Prepared", "Pending"} for volume in volumes),
+        "active_pvs": sum(volume.phase == "InProgress" for volume in volumes),
+        "completed_pvs": sum(volume.phase == "Completed" for volume in volumes),
+        "failed_pvs": sum(volume.phase in done - {"Completed"} for volume in volumes),
+    }
+    fields: dict[str, Any] = {
+        "phase": progress.phase,
+        "num_total_resources": progress.items_total,
+        "num_restored_resources" if job["type"] == JobType.RESTORE.value else "num_backup_resources": progress.items_done,
+    }
+    if job["type"] == JobType.K8S_SNAP.value:
+        return fields
+    stats = {"estimated_size": progress.bytes_total, "io_size": progress.bytes_done, "transferred_size": progress.bytes_done}
+    return fields | {"kube_copy_progress": {"stats": stats, **counts}}

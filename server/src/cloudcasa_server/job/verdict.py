@@ -1,0 +1,73 @@
+"""What the end of a Velero backup or restore means for the job. Pure.
+
+Nothing is called done that was not verified: an artifact that could not be read, a volume that failed or was left out, or a volume that was
+only snapshotted where its data should have been copied makes the job PARTIAL, and the message names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cloudcasa_contract.commands import BackupOutput, RestoreOutput, VolumeResult
+from cloudcasa_contract.states import JobState, VeleroPhase
+
+_SHOWN = 5
+_SNAPSHOT_METHODS = {"CSISnapshot", "NativeSnapshot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the job ends, and whether there is something to restore from."""
+
+    state: JobState
+    message: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether Velero finished its work, wholly or in part."""
+        return self.state in {JobState.COMPLETED, JobState.PARTIAL}
+
+
+def judge(output: BackupOutput | RestoreOutput, /, *, needs_data: bool = False, needs_volumes: bool = True) -> Verdict:
+    """Return the verdict. `needs_data`: volumes must have been copied, not only snapshotted; `needs_volumes`: none may be left out."""
+    what = "Backup" if isinstance(output, BackupOutput) else "Restore"
+    if output.phase not in {VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED}:
+        reasons = [output.failure_reason, *output.artifacts.errors[:_SHOWN]]
+        why = "; ".join(reason for reason in reasons if reason) or "Velero gave no reason; see the job's log"
+        return Verdict(JobState.FAILED, f'{what} failed, Velero ended with "{output.phase}": {why}.')
+    troubles = list(_troubles(output, needs_data=needs_data, needs_volumes=needs_volumes))
+    if not troubles:
+        return Verdict(JobState.COMPLETED, f"{what} successful")
+    return Verdict(JobState.PARTIAL, f"{what} finished in part: {'; '.join(troubles)}.")
+
+
+def _troubles(output: BackupOutput | RestoreOutput, *, needs_data: bool, needs_volumes: bool) -> Iterator[str]:
+    artifacts = output.artifacts
+    bad = [text for volume in artifacts.volumes if (text := _volume_trouble(volume, needs_data=needs_data, needs_volumes=needs_volumes))]
+    if bad:
+        yield _some(bad)
+    if output.errors or artifacts.errors:
+        count = max(output.errors, len(artifacts.errors))
+        named = f": {_some(artifacts.errors)}" if artifacts.errors else ""
+        yield f"{count} error{'s' if count > 1 else ''}{named}"
+    if artifacts.missing:
+        yield f"could not be verified, since these could not be read: {_some(artifacts.missing)}"
+    if output.phase == VeleroPhase.PARTIALLY_FAILED and not bad and not output.errors and not artifacts.errors:
+        yield "Velero ended with PartiallyFailed and named no error"
+
+
+def _volume_trouble(volume: VolumeResult, *, needs_data: bool, needs_volumes: bool) -> str:
+    name = f"volume {volume.namespace}/{volume.pvc}"
+    if volume.skipped_reason:
+        return f"{name} was left out ({volume.skipped_reason})" if needs_volumes or not volume.succeeded else ""
+    if not volume.succeeded:
+        return f"{name} failed"
+    if needs_data and not volume.is_data_moved and volume.method in _SNAPSHOT_METHODS:
+        return f"{name} was only snapshotted, its data was not copied"
+    return ""
+
+
+def _some(texts: tuple[str, ...] | list[str]) -> str:
+    rest = len(texts) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

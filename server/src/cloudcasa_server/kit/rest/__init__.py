@@ -1,0 +1,41 @@
+"""The REST dialect, once: a resource is a declaration on top of it (rest-api.md 1)."""
+
+from .access import ANONYMOUS, Access, Authenticator, Principal, open_access, requires
+from .answers import error_response, install_error_handlers, json_response
+from .api import PREFIX, RestApi, routes_without_access
+from .body import read_bytes, read_object
+from .context import RequestContext, Services
+from .documents import Documents, indexes_of, present
+from .resource import ALL_METHODS, READ_METHODS, Hooks, Resource, Unique
+from .types import Name, Reference, ResourceModel, Tags
+
+__all__ = [
+    "ALL_METHODS",
+    "ANONYMOUS",
+    "PREFIX",
+    "READ_METHODS",
+    "Access",
+    "Authenticator",
+    "Documents",
+    "Hooks",
+    "Name",
+    "Principal",
+    "Reference",
+    "RequestContext",
+    "Resource",
+    "ResourceModel",
+    "RestApi",
+    "Services",
+    "Tags",
+    "Unique",
+    "error_response",
+    "indexes_of",
+    "install_error_handlers",
+    "json_response",
+    "open_access",
+    "present",
+    "read_bytes",
+    "read_object",
+    "requires",
+    "routes_without_access",
+]

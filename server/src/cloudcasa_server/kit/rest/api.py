@@ -1,0 +1,166 @@
+"""Routes out of declarations: every resource is served by the same six functions (rest-api.md 1.6 to 1.9).
+
+One route per path, with an Access by method; `add` a Resource, `action` and `route` for what is not uniform, then `install` into the application.
+A PUT or PATCH changes client-settable fields only, by compare-and-set on the etag, so it never undoes what a task writes at the same
+time (status); a create relies on unique indexes, so two at once cannot both win.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from ..clock import Clock
+from ..crypto import Vault
+from ..errors import ForbiddenError, NotFoundError
+from ..store import Document, Index, Store
+from . import handlers
+from .access import ANONYMOUS, Access, Authenticator, requires
+from .answers import install_error_handlers, json_response
+from .body import read_object
+from .context import RequestContext, Services
+from .documents import indexes_of
+from .listing import parse_parameters
+from .middleware import EdgeMiddleware
+from .resource import Resource
+
+PREFIX = "/api/v1"
+
+Handler = Callable[[RequestContext], Awaitable[Response | Mapping[str, Any]]]
+Action = Callable[[RequestContext, Document, dict[str, Any]], Awaitable[Mapping[str, Any]]]
+
+
+class AccessRoute(Route):
+    """A route that says what it asks of its caller."""
+
+    access: Access
+    is_alone: bool = True
+    """No other route has this path: then it answers 405 itself, and no later route (the UI's) takes its other methods."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match by path alone; Route.handle refuses the method."""
+        match, child = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL and self.is_alone else match), child
+
+
+@dataclass
+class RestApi:
+    """The API: resources, actions and routes over one store."""
+
+    store: Store
+    vault: Vault
+    clock: Clock
+    authenticator: Authenticator
+    services: Services = field(default_factory=Services)
+    resources: dict[str, Resource] = field(default_factory=dict)
+    _routes: list[AccessRoute] = field(default_factory=list)
+
+    def add(self, resource: Resource) -> None:
+        """Serve a resource."""
+        self.resources[resource.name] = resource
+        path = f"{PREFIX}/{resource.name}"
+        many = {"GET": ("list", handlers.list_), "POST": ("create", handlers.create)}
+        one = {
+            "GET": ("get", handlers.get),
+            "PUT": ("replace", handlers.replace),
+            "PATCH": ("patch", handlers.patch),
+            "DELETE": ("delete", handlers.delete),
+        }
+        self._serve(path, resource, many)
+        self._serve(f"{path}/{{id}}", resource, one)
+
+    def _serve(self, path: str, resource: Resource, table: Mapping[str, tuple[str, handlers.Serve]]) -> None:
+        offered = {method: serve for method, (name, serve) in table.items() if name in resource.methods}
+        access = Access({method: f"{resource.name}.{'read' if method == 'GET' else 'write'}" for method in offered})
+
+        async def handler(context: RequestContext) -> Response:
+            method = "GET" if context.request.method == "HEAD" else context.request.method
+            return await offered[method](context, resource)
+
+        if offered:
+            self.route(path, handler, methods=tuple(offered), access=access)
+
+    def action(self, name: str, action: str, handler: Action, *, access: Access | None = None) -> None:
+        """Serve POST /<name>/{id}/action/<action>: the handler gets the document and returns the one to show."""
+
+        async def run(context: RequestContext) -> Response:
+            document = await context.documents(name).get(context.path_params["id"])
+            body = await read_object(context.request, is_optional=True)
+            return handlers.acted(context, self.resources[name], await handler(context, document, body))
+
+        self.route(f"{PREFIX}/{name}/{{id}}/action/{action}", run, methods=("POST",), access=access or requires(f"{name}.write"))
+
+    def route(self, path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), access: Access) -> None:
+        """Serve something else. What the handler returns other than a Response becomes JSON."""
+
+        async def endpoint(request: Request) -> Response:
+            answer = await handler(await self._context(request, access))
+            return answer if isinstance(answer, Response) else json_response(answer)
+
+        route = AccessRoute(path, endpoint, methods=list(methods), name=path)
+        route.access = access
+        self._routes.append(route)
+
+    async def _context(self, request: Request, access: Access) -> RequestContext:
+        principal = ANONYMOUS if access.is_open else await self.authenticator.authenticate(request)
+        permission = access.permission(request.method)
+        if not access.is_open and not (permission and principal.allows(permission)):
+            raise ForbiddenError(f'This needs the permission "{permission}", which your roles do not give.')
+        return RequestContext(
+            principal=principal,
+            store=self.store,
+            clock=self.clock,
+            vault=self.vault,
+            services=self.services,
+            resources=self.resources,
+            request=request,
+            request_id=getattr(request.state, "request_id", ""),
+            log=structlog.get_logger("rest"),
+            parameters=parse_parameters(request.scope.get("query_string", b"")),
+        )
+
+    @property
+    def routes(self) -> list[AccessRoute]:
+        """Return the routes, fixed paths before those with parameters (`objectstores/provider-info` before `objectstores/{id}`)."""
+        seen = Counter(route.path for route in self._routes)
+        for route in self._routes:
+            route.is_alone = seen[route.path] == 1
+        return sorted(self._routes, key=lambda route: "{" in route.path)
+
+    def indexes(self) -> dict[str, tuple[Index, ...]]:
+        """Return the indexes to be synced, by collection."""
+        return {name: indexes_of(resource) for name, resource in self.resources.items()}
+
+    def install(self, app: FastAPI) -> None:
+        """Put the routes, the error form and the outermost layer into the application. Call it once, last."""
+        app.router.redirect_slashes = False
+        app.router.routes.extend(self.routes)
+        self.route(f"{PREFIX}/{{rest:path}}", _nothing_here, methods=_EVERY_METHOD, access=Access({"*": "*.read"}))
+        app.router.routes.append(self._routes[-1])
+        install_error_handlers(app)
+        app.add_middleware(EdgeMiddleware)
+
+
+_EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+async def _nothing_here(context: RequestContext) -> Response:
+    raise NotFoundError(f'There is nothing at "{context.request.url.path[:200]}".')
+
+
+def routes_without_access(app: FastAPI, *, known: Iterable[str] = ()) -> list[str]:
+    """Return the paths of routes that say neither what they ask nor that they are open. A test wants this empty."""
+    return [
+        path
+        for route in app.router.routes
+        if (path := str(getattr(route, "path", route))) not in set(known) and not isinstance(getattr(route, "access", None), Access)
+    ]

@@ -1,0 +1,93 @@
+"""What the other rooms ask of object stores: which one a backup goes to, what an agent needs to reach it, and the repository password.
+
+Velero has one repository password per installation, so the server makes one for all clusters at first need, keeps it sealed, and records it
+with each store, since whoever reads that store's data later needs it (velero.md: escrow, written before Velero's first start).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudcasa_contract.commands import StorageTarget
+from pydantic import SecretStr
+
+from ..kit.crypto import Vault
+from ..kit.errors import InvalidError, NotFoundError
+from ..kit.rest import Documents
+from ..kit.store import Document, DuplicateKeyError, Store
+from .model import DEFAULT_REGION, join_prefix, normalise_endpoint
+from .probe import Probe
+
+COLLECTION = "objectstores"
+ESCROW = "escrow"
+_PASSWORD_ID = "0" * 23 + "1"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStores:
+    """The registered stores."""
+
+    documents: Documents
+    store: Store
+    vault: Vault
+    probe: Probe
+
+    async def choose(self, *providers: Mapping[str, Any] | None) -> Document:
+        """Return the store that the first of the providers names, else the only one there is. Raises InvalidError."""
+        collection = self.documents.collection
+        for provider in providers:
+            if not provider or not provider.get("user_objectstore"):
+                continue
+            document = await collection.get(str(provider["user_objectstore"]))
+            if document is None:
+                message = f"The object store {provider['user_objectstore']} is gone. Choose another one."
+                raise InvalidError(message)
+            return document
+        candidates = await collection.find(limit=2, sort=(("_id", 1),))
+        if len(candidates) == 1:
+            return candidates[0]
+        what = "There is no object store yet. Register one." if not candidates else "There are several object stores and none is chosen."
+        message = f"{what} Name one in backup_provider of the cluster or in offload_provider of the copy."
+        raise InvalidError(message)
+
+    async def target(self, objectstore_id: str, /, *, cluster_id: str, is_read_only: bool = False) -> StorageTarget:
+        """Return the store as a cluster's agent sees it, keys included. Raises NotFoundError."""
+        document = await self.documents.find(objectstore_id)
+        if document is None:
+            message = f"The object store {objectstore_id} is gone."
+            raise NotFoundError(message)
+        provider = document.get("s3provider") or {}
+        access_key, secret_key = self.keys(document)
+        return StorageTarget(
+            objectstore_id=objectstore_id,
+            name=document["name"],
+            bucket=document["bucket_name"],
+            prefix=join_prefix(document.get("prefix"), cluster_id),
+            region=document.get("region") or DEFAULT_REGION,
+            endpoint=normalise_endpoint(provider["endpoint"]),
+            access_key=access_key,
+            secret_key=secret_key,
+            ca_pem=document.get("ca_pem") or None,
+            skip_tls_verification=bool(document.get("skip_tls_certificate_validation")),
+            read_only=is_read_only,
+        )
+
+    async def repository_password(self) -> SecretStr:
+        """Return the password of all repositories of this installation; it is made once."""
+        escrow = self.store.collection(ESCROW)
+        document = await escrow.get(_PASSWORD_ID)
+        if document is None:
+            document = {"_id": _PASSWORD_ID, "repo_password": self.vault.seal(secrets.token_urlsafe(32), aad=ESCROW)}
+            try:
+                await escrow.insert(document)
+            except DuplicateKeyError:
+                document = await escrow.get(_PASSWORD_ID) or document
+        return SecretStr(self.vault.open(document["repo_password"], aad=ESCROW))
+
+    def keys(self, document: Document, /) -> tuple[SecretStr, SecretStr]:
+        """Return the access key and the secret key of a stored store; empty where none was given."""
+        credentials = (self.documents.reveal(document).get("s3provider") or {}).get("credentials") or {}
+        return SecretStr(credentials.get("access_key") or ""), SecretStr(credentials.get("secret_key") or "")

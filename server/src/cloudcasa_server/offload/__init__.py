@@ -1,0 +1,1 @@
+"""Copy definitions: the data of a backup goes to an object store."""

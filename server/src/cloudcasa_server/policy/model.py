@@ -1,0 +1,63 @@
+"""The policy document as clients set it. Source: rest-api.md 2.3.
+
+The scheduler that acts on policies is not built yet, so a schedule is judged for its shape only and returned exactly as it was sent.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from ..kit.rest import Name, ResourceModel
+
+CRON_FIELDS = 5
+
+
+class ScheduleTimes(ResourceModel):
+    """When: a cron line, or its five fields apart. If both are there, `cronSpec` wins."""
+
+    cron_spec: str | None = Field(default=None, alias="cronSpec")
+    minute: str | None = None
+    hour: str | None = None
+    day_of_month: str | None = Field(default=None, alias="dayOfMonth")
+    month: str | None = None
+    day_of_week: str | None = Field(default=None, alias="dayOfWeek")
+
+    @model_validator(mode="after")
+    def _is_given(self) -> Self:
+        if self.cron_spec is not None:
+            if len(self.cron_spec.split()) != CRON_FIELDS:
+                message = f'The cronSpec "{self.cron_spec}" must have five fields: minute, hour, day of month, month, day of week.'
+                raise ValueError(message)
+        elif self.minute is None or self.hour is None:
+            message = "A schedule needs a cronSpec, or minute and hour."
+            raise ValueError(message)
+        return self
+
+
+class Schedule(ResourceModel):
+    """One schedule and the retention of what it makes."""
+
+    retain_days: Annotated[int, Field(strict=True, ge=1)] = Field(default=7, alias="retainDays")
+    num_always_retain: Annotated[int, Field(strict=True, ge=0, le=30)] = Field(default=0, alias="numAlwaysRetain")
+    locked: bool = False
+    schedule: ScheduleTimes
+
+
+class Policy(ResourceModel):
+    """What a client sets on a policy."""
+
+    name: Name
+    tags: dict[str, str] = Field(default_factory=dict)
+    timezone: str = "UTC"
+    schedules: list[Schedule] = Field(min_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value != "UTC" and value not in available_timezones():
+            message = f'"{value}" is not an IANA time zone such as "Europe/Vienna".'
+            raise ValueError(message)
+        return ZoneInfo(value).key

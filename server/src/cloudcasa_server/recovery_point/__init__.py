@@ -1,0 +1,1 @@
+"""Recovery points: what one can restore from. Made by jobs; clients list and delete them."""

@@ -1,0 +1,54 @@
+"""The declaration of `kuberestores`: creating one starts it. Source: rest-api.md 2.9."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..job.service import Jobs
+from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.store import Document, Index
+from .model import COLLECTION, Restore
+from .service import check, open_restore
+
+
+class RestoreHooks(Hooks):
+    """Judge a restore against its recovery point, and start it."""
+
+    async def before_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Refuse what could not run; note whose data it is."""
+        point = await check(context, document)
+        return document | {"source_cluster": point["cluster"], "cluster": point["cluster"]}
+
+    async def after_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Open the job."""
+        point = await context.documents("backupinstances").get(document["backup_inst"])
+        await open_restore(context.service(Jobs), document, point=point)
+        return await context.documents(COLLECTION).get(document["_id"])
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Apply the same rules; the next run uses them."""
+        del old
+        point = await check(context, new)
+        return new | {"cluster": point["cluster"]}
+
+
+async def run(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
+    """Repeat a restore; answer the document as it was before."""
+    del body
+    point = await check(context, document)
+    await open_restore(context.service(Jobs), document, point=point)
+    return document
+
+
+RESTORES = Resource(
+    name=COLLECTION,
+    title="Kuberestore",
+    noun="restore",
+    model=Restore,
+    initial=lambda: {"status": {"state": "PENDING"}},
+    references={"cluster": "kubeclusters", "backup_inst": "backupinstances", "source_cluster": "kubeclusters"},
+    unique=(Unique(("name",), 'The name "{name}" is taken by another restore.'),),
+    indexes=(Index("cluster", (("cluster", 1), ("_updated", -1))),),
+    hooks=RestoreHooks(),
+)

@@ -1,0 +1,83 @@
+"""The script of a RESTORE job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudcasa_contract.commands import RestoreOutput
+from cloudcasa_contract.states import JobState, RecoveryPointState
+
+from ..backup.model import object_name
+from ..backup.script import skip_reason
+from ..command.model import CommandState, Order, StorageRef
+from ..command.service import Outbox
+from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
+from ..job.outcome import failure_text
+from ..job.service import Jobs
+from ..job.verdict import judge
+from ..kit.rest import Documents
+from ..kit.store import Document
+from .model import restore_payload
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreScript:
+    """Restore, and check what came of it."""
+
+    jobs: Jobs
+    outbox: Outbox
+    points: Documents
+
+    def script(self) -> Script:
+        """Return the steps."""
+        return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "judge": self.judge}
+
+    async def preflight(self, job: Document, /) -> Next:
+        """Skip a restore that cannot start."""
+        cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
+        if cluster is None:
+            return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.')
+        if skip := skip_reason(cluster):
+            return Finish(JobState.SKIPPED, skip)
+        point = await self.points.find(job["backup_inst"])
+        if point is None or point["state"] != RecoveryPointState.READY.value:
+            return Finish(JobState.FAILED, "The recovery point was deleted before the restore began.")
+        payload = restore_payload(job["script"]["data"]["restore"], point=point, restore_name=object_name(job))
+        settled = {
+            "state": JobState.RUNNING.value,
+            "script.data.payload": payload,
+            "script.data.objectstore": point["objectstore"],
+        }
+        return Goto("send", settled, f'Starting restore from "{point["name"]}"')
+
+    async def send(self, job: Document, /) -> Next:
+        """Ask the agent."""
+        data = job["script"]["data"]
+        order = Order("restore.run", data["payload"], StorageRef(data["objectstore"], job["cluster"]))
+        await self.outbox.enqueue(order, cluster_id=job["cluster"], key=step_key(job, "send"), job_id=job["_id"])
+        return Goto("wait")
+
+    async def wait(self, job: Document, /) -> Next:
+        """Look whether the agent is done."""
+        command = await self.outbox.find_by_key(step_key(job, "send"))
+        if command is None or not CommandState(command["state"]).is_final:
+            return Wait()
+        if text := failure_text(command):
+            return Finish(JobState.FAILED, text)
+        return Goto("judge")
+
+    async def judge(self, job: Document, /) -> Next:
+        """Say how the restore ended."""
+        command = await self.outbox.find_by_key(step_key(job, "send"))
+        raw = command["result"]["output"] if command else None
+        if raw is None:
+            return Finish(JobState.FAILED, "The agent answered without saying what became of the restore.")
+        output = RestoreOutput.model_validate(raw)
+        verdict = judge(output, needs_volumes=bool(job["script"]["data"]["payload"]["restore_volumes"]))
+        counts = {
+            "num_total_resources": output.total_items,
+            "num_restored_resources": output.items_restored,
+            "num_errors": max(output.errors, len(output.artifacts.errors)),
+            "num_warnings": max(output.warnings, len(output.artifacts.warnings)),
+        }
+        return Finish(verdict.state, verdict.message, counts)

@@ -1,0 +1,47 @@
+"""The loops of one process. Each pass is safe to run in several processes at once, since every change is a compare-and-set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from ..cluster.service import Clusters
+from ..command.service import Outbox
+from ..job.runner import Runner
+
+log = structlog.get_logger(__name__)
+
+MAX_SWEEP_SECONDS = 3.0
+PRUNE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Everything that runs beside the requests."""
+
+    runner: Runner
+    clusters: Clusters
+    outbox: Outbox
+
+    @property
+    def _sweep_seconds(self) -> float:
+        """Return how often to look: often enough that silence is noticed soon after it is one."""
+        return min(MAX_SWEEP_SECONDS, self.clusters.silence_seconds / 5)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._for_ever(self.runner.run, pause_seconds=1.0, what="running jobs"))
+            tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
+            tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
+
+    async def _for_ever(self, work: Callable[[], Awaitable[None]], *, pause_seconds: float, what: str) -> None:
+        while True:
+            try:
+                await work()
+            except Exception:  # a loop outlives its passes; each failure is logged
+                log.exception("A pass failed and will be tried again", what=what)
+            await asyncio.sleep(pause_seconds)

@@ -1,0 +1,183 @@
+"""`make bench`: backup and restore by us and by stock Velero, on the same cluster, the same applications, in one run.
+
+Stock Velero goes first, with its default install and `--wait`; then it is removed (a Pro agent refuses a cluster with a foreign Velero)
+and we do the same through the REST API, timed from the request to the job's end. Medians and ratios go to docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab.build import image_ref
+from lab.run import Lab
+from tests.support.protected import Application, Protected, protect
+from tools.system import System
+
+REPORT = Path("docs/benchmarks.md")
+GOALS = {"objects": 1.1, "volume": 0.6}
+
+OBJECTS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings-{number}, namespace: {namespace}}}
+data: {{number: "{number}"}}
+"""
+
+
+@dataclass
+class Times:
+    """Seconds of each round, by what was done."""
+
+    rounds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    def measure(self, subject: str, verb: str, act: Callable[[], None]) -> None:
+        """Do it and note how long it took."""
+        began = time.monotonic()
+        act()
+        seconds = time.monotonic() - began
+        self.rounds.setdefault((subject, verb), []).append(seconds)
+        print(f"  {subject:8} {verb:8} {seconds:6.1f} s", flush=True)
+
+
+def main() -> int:
+    """Run the benchmark and write the report."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is done (default 3)")
+    parser.add_argument("--mib", type=int, default=200, help="random data in the volume, in MiB (default 200)")
+    options = parser.parse_args()
+    lab = Lab("bench")
+    lab.up("node", parts=["velero"], report=lambda line: print(line, file=sys.stderr, flush=True))
+    try:
+        system = System(lab)
+        system.data_dir.mkdir(parents=True, exist_ok=True)
+        subjects = {"objects": _objects(system), "volume": _volume(system, mib=options.mib)}
+        stock, ours = Times(), Times()
+        print("stock Velero", flush=True)
+        for _ in range(options.rounds):
+            for name, subject in subjects.items():
+                _round_of_stock(system, stock, name, subject)
+        _remove_stock(system)
+        system.start()
+        protected = protect(system)
+        print("CloudCasa", flush=True)
+        for _ in range(options.rounds):
+            for name, subject in subjects.items():
+                _round_of_ours(protected, ours, name, subject)
+        text = _report(stock, ours, options)
+        REPORT.write_text(text)
+        print(text)
+    finally:
+        if not os.environ.get("CLOUDCASA_KEEP_LAB"):
+            lab.down()
+    return 0
+
+
+def _objects(system: System) -> Application:
+    app = Application(system, image=image_ref("busybox"))
+    system.kubectl("create", "namespace", app.namespace)
+    documents = "---".join(OBJECTS.format(namespace=app.namespace, number=number) for number in range(50))
+    system.kubectl("apply", "-f", "-", stdin=documents)
+    return app
+
+
+def _volume(system: System, *, mib: int) -> Application:
+    app = Application(system, image=image_ref("busybox"))
+    app.create(mib=mib)
+    return app
+
+
+def _round_of_stock(system: System, times: Times, name: str, app: Application) -> None:
+    backup = f"stock-{name}-{time.time_ns()}"
+    before = _state(name, app)
+    velero = [system.env["LAB_VELERO"], "--kubeconfig", system.env["KUBECONFIG"], "--namespace", "velero"]
+
+    def run(*arguments: str) -> None:
+        subprocess.run([*velero, *arguments, "--wait"], check=True, capture_output=True)
+
+    times.measure(name, "backup", lambda: run("backup", "create", backup, "--include-namespaces", app.namespace, "--snapshot-move-data"))
+    app.delete()
+    times.measure(name, "restore", lambda: run("restore", "create", f"{backup}-r", "--from-backup", backup))
+    _must_be_back(name, app, before)
+
+
+def _round_of_ours(protected: Protected, times: Times, name: str, app: Application) -> None:
+    before = _state(name, app)
+    definition = protected.define_backup(app.namespace)
+    jobs: list[str] = []
+
+    def back_up() -> None:
+        jobs.append(protected.run(definition))
+        job = protected.client.wait_for_job(jobs[0])
+        assert job["state"] == "COMPLETED", job
+
+    times.measure(name, "backup", back_up)
+    point = protected.recovery_point(jobs[0])
+    app.delete()
+
+    def restore() -> None:
+        job = protected.restore(point, namespaces=[app.namespace])
+        assert job["state"] == "COMPLETED", job
+
+    times.measure(name, "restore", restore)
+    _must_be_back(name, app, before)
+
+
+def _state(name: str, app: Application) -> object:
+    if name == "volume":
+        return app.fingerprint()
+    return app.system.kubectl("-n", app.namespace, "get", "configmap", "-o", "jsonpath={.items[*].data.number}").split()
+
+
+def _must_be_back(name: str, app: Application, before: object) -> None:
+    if name == "volume":
+        app.wait()
+    assert _state(name, app) == before, "the restored application differs"
+
+
+def _remove_stock(system: System) -> None:
+    for kind in ("backups", "restores", "backuprepositories", "backupstoragelocations"):
+        system.kubectl("-n", "velero", "delete", f"{kind}.velero.io", "--all", "--wait=false")
+    system.kubectl("delete", "namespace", "velero", "--timeout=120s")
+    system.kubectl("delete", "clusterrolebinding", "velero", "--ignore-not-found")
+
+
+def _report(stock: Times, ours: Times, options: argparse.Namespace) -> str:
+    rows = []
+    for subject, verb in stock.rounds:
+        theirs, own = stock.rounds[subject, verb], ours.rounds[subject, verb]
+        ratio = statistics.median(own) / statistics.median(theirs)
+        rows.append(f"| {subject} | {verb} | {_show(theirs)} | {_show(own)} | **{ratio:.2f}×** | ≤ {GOALS[subject]}× |")
+    machine = (
+        f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB, Linux {platform.release()}"
+    )
+    return f"""# Benchmarks
+
+Written by `make bench`; do not edit. {datetime.now(UTC):%Y-%m-%d}, {machine}, one node, Kubernetes of the lab, Velero v1.18.3 on both sides.
+
+*objects*: 50 ConfigMaps. *volume*: a Deployment with {options.mib} MiB of random data and 500 small files, moved to S3 from a CSI snapshot.
+Stock Velero: default install, `velero backup create --snapshot-move-data --wait`, `velero restore create --wait`.
+CloudCasa: from the POST that starts the run to the state COMPLETED, catalogue and recovery point included.
+{options.rounds} rounds each; the median, with every round in brackets. Each restore was compared with what had been lost.
+
+| what | | stock Velero | CloudCasa | ratio | goal |
+|---|---|---|---|---|---|
+{chr(10).join(rows)}
+"""
+
+
+def _show(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.1f} s ({', '.join(f'{s:.1f}' for s in seconds)})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The MongoDB adapter on a real MongoDB-compatible database (CLOUDCASA_TEST_MONGO_URL or the lab's FerretDB v2)."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from cloudcasa_server.kit.store import Store, StoreUnavailableError
+from cloudcasa_server.kit.store.mongo import MongoStore
+
+from tests.support.store_suite import StoreSuite
+
+
+@pytest.fixture
+async def store(mongo_url: str) -> AsyncIterator[Store]:
+    database = f"cc_test_{secrets.token_hex(4)}"
+    store = MongoStore(urlunsplit(urlsplit(mongo_url)._replace(path=f"/{database}")))
+    yield store
+    await store._client.drop_database(database)
+    await store.close()
+
+
+class TestMongo(StoreSuite):
+    examples = 20
+
+
+async def test_a_database_that_is_away_is_unavailable_within_the_deadline() -> None:
+    store = MongoStore("mongodb://127.0.0.1:9/x?serverSelectionTimeoutMS=500")
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailableError):
+        await store.ping()
+    assert time.monotonic() - started < 9
+    await store.close()

@@ -1,0 +1,137 @@
+"""A server in the test's own event loop: real uvicorn on the loopback address, a real SQLite file, a fake of the storage probe."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from cloudcasa_contract.frames import MAX_FRAME_BYTES
+from cloudcasa_server.app import create_app
+from cloudcasa_server.kit.settings import Settings
+from cloudcasa_server.object_store.probe import ProbeError, ProbeTarget
+from fastapi import FastAPI
+
+from tests.support.scripted_agent import ScriptedAgent, answer, bootstrap_credential, eventually
+
+
+@dataclass
+class FakeProbe:
+    """Says yes, or what it was told to say."""
+
+    error: ProbeError | None = None
+    targets: list[ProbeTarget] = field(default_factory=list)
+
+    async def __call__(self, target: ProbeTarget, /) -> None:
+        self.targets.append(target)
+        if self.error:
+            raise self.error
+
+
+@dataclass
+class Running:
+    """A server that runs, and a client with its first API key."""
+
+    url: str
+    app: FastAPI
+    api: httpx.AsyncClient
+    probe: FakeProbe
+
+    @property
+    def parts(self) -> Any:
+        return self.app.state.parts
+
+    async def post(self, path: str, **body: Any) -> httpx.Response:
+        return await self.api.post(f"/api/v1/{path}", json=body)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        response = await self.api.get(f"/api/v1/{path}", params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def make(self, path: str, **body: Any) -> dict[str, Any]:
+        response = await self.post(path, **body)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    async def act(self, path: str, **body: Any) -> dict[str, Any]:
+        response = await self.post(path, **body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def a_cluster(self, name: str = "prod-eu", **fields: Any) -> dict[str, Any]:
+        return await self.make("kubeclusters", name=name, **fields)
+
+    async def a_store(self, name: str = "lab", **fields: Any) -> dict[str, Any]:
+        return await self.make("objectstores", **(a_store_body(name) | fields))
+
+    async def a_backup(self, cluster: str, name: str = "web", **fields: Any) -> dict[str, Any]:
+        return await self.make("kubebackups", **({"name": name, "cluster": cluster, "source": {"namespaces": ["web"]}} | fields))
+
+    async def an_agent(self, cluster: dict[str, Any], **script: Any) -> ScriptedAgent:
+        path = cluster["status"]["agentURL"].partition("/kubeclusteragents/")[2]
+        manifest = await self.api.get(f"/kubeclusteragents/{path}")
+        assert manifest.status_code == 200, manifest.text
+        return ScriptedAgent(self.url, cluster["_id"], bootstrap_credential(manifest.text), **({"answers": answer} | script))
+
+    async def state(self, cluster_id: str, state: str, *, seconds: float = 20.0) -> dict[str, Any]:
+        async def look() -> Any:
+            found = await self.get(f"kubeclusters/{cluster_id}")
+            return found if found["status"]["state"] == state else None
+
+        return await eventually(look, seconds=seconds)
+
+    async def job(self, *, seconds: float = 20.0, **where: Any) -> dict[str, Any]:
+        """Return the newest job that matches, when it has ended."""
+
+        async def look() -> Any:
+            items = (await self.get("jobs", sort="-start_time", where=httpx_json(where)))["_items"]
+            return items[0] if items and "end_time" in items[0] else None
+
+        return await eventually(look, seconds=seconds)
+
+
+def httpx_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+def a_store_body(name: str = "lab") -> dict[str, Any]:
+    return {
+        "name": name,
+        "private": False,
+        "provider_type": "aws",
+        "bucket_name": f"{name}-backups",
+        "region": "us-east-1",
+        "s3provider": {"endpoint": "https://s3.example:9000", "credentials": {"access_key": "AK", "secret_key": "s3cr3t"}},
+    }
+
+
+@asynccontextmanager
+async def a_server(data_dir: Path, *, probe: FakeProbe | None = None, **settings: Any):
+    """Serve from a directory; the same directory again is a restart."""
+    probe = probe or FakeProbe()
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = create_app(Settings(data_dir=data_dir, tls=False, public_url=url, **settings), probe=probe)
+    config = uvicorn.Config(app, ws_max_size=MAX_FRAME_BYTES, log_config=None, access_log=False, lifespan="on", ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        assert not task.done()
+        await asyncio.sleep(0.005)
+    key = (data_dir / "bootstrap-key").read_text().strip()
+    try:
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=20, trust_env=False) as api:
+            yield Running(url, app, api, probe)
+    finally:
+        app.state.parts.gateway.close_all()
+        server.should_exit = True
+        await task
+        listener.close()

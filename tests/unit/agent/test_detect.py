@@ -1,0 +1,91 @@
+"""The pre-flight's rules."""
+
+from __future__ import annotations
+
+import pytest
+from cloudcasa_agent.velero.detect import choose_snapshot_class, find_foreign, is_velero, snapshot_gaps
+from cloudcasa_agent.velero.install import pod_trouble
+from cloudcasa_agent.velero.inventory import describe_claims, parse_quantity
+
+from tests.support.agent_builders import a_deployment
+
+
+@pytest.mark.parametrize(
+    ("deployment", "expected"),
+    [
+        (a_deployment(), True),
+        (a_deployment(image="example.com/x:1", component="velero"), True),
+        (a_deployment(image="example.com/x:1", **{"helm.sh/chart": "velero-12.0.0"}), True),
+        (a_deployment(image="quay.io/konveyor/velero@sha256:1"), True),
+        (a_deployment(name="velero-ui", image="otwld/velero-ui:1"), False),
+        (a_deployment(name="web", image="nginx:1"), False),
+    ],
+    ids=["image", "label", "helm", "digest", "a-user-interface", "something-else"],
+)
+def test_velero_is_recognised(deployment, expected):
+    assert is_velero(deployment) is expected
+
+
+def test_our_own_velero_is_not_foreign():
+    ours, theirs = a_deployment(namespace="cloudcasa-io"), a_deployment(namespace="tools")
+    assert find_foreign([ours], namespace="cloudcasa-io") is None
+    assert find_foreign([ours, theirs], namespace="cloudcasa-io") is theirs
+
+
+def a_class(name, *, driver="d", label=False, default=False):
+    labels = {"velero.io/csi-volumesnapshot-class": "true"} if label else {}
+    annotations = {"snapshot.storage.kubernetes.io/is-default-class": "true"} if default else {}
+    return {"metadata": {"name": name, "labels": labels, "annotations": annotations}, "driver": driver}
+
+
+@pytest.mark.parametrize(
+    ("classes", "chosen"),
+    [
+        ([], ""),
+        ([a_class("one")], "one"),
+        ([a_class("one"), a_class("two")], ""),
+        ([a_class("one"), a_class("two", default=True)], "two"),
+        ([a_class("one", default=True), a_class("two", label=True)], "two"),
+        ([a_class("other", driver="e", label=True)], ""),
+    ],
+    ids=["none", "only", "ambiguous", "default", "labelled", "other-driver"],
+)
+def test_snapshot_class_is_the_one_velero_takes(classes, chosen):
+    assert choose_snapshot_class("d", snapshot_classes=classes) == chosen
+
+
+def test_class_without_snapshot_class_is_a_finding():
+    gaps = snapshot_gaps([{"metadata": {"name": "fast"}, "provisioner": "d"}], snapshot_classes=[])
+    assert [gap.slug for gap in gaps] == ["no-snapshot-class"]
+
+
+@pytest.mark.parametrize(("text", "size"), [("1Gi", 2**30), ("1500m", 1), ("2G", 2 * 10**9), ("7", 7), ("1e3", 1000), ("?", 0)])
+def test_quantity_is_read(text, size):
+    assert parse_quantity(text) == size
+
+
+def test_claim_shows_its_driver():
+    claim = {
+        "metadata": {"namespace": "app", "name": "data"},
+        "spec": {"storageClassName": "fast", "volumeName": "pv-1"},
+        "status": {"phase": "Bound", "capacity": {"storage": "1Ki"}},
+    }
+    [found] = describe_claims([claim], volumes=[{"metadata": {"name": "pv-1"}, "spec": {"csi": {"driver": "d"}}}])
+    assert (found.driver, found.capacity_bytes, found.phase) == ("d", 1024, "Bound")
+
+
+@pytest.mark.parametrize(
+    ("status", "part"),
+    [
+        ({}, ""),
+        ({"conditions": [{"type": "PodScheduled", "status": "False", "message": "no room"}]}, "no room"),
+        ({"initContainerStatuses": [{"name": "p", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}]}, "denied"),
+        ({"containerStatuses": [{"name": "v", "state": {"waiting": {"reason": "ContainerCreating"}}}]}, ""),
+        ({"containerStatuses": [{"name": "v", "state": {"terminated": {"exitCode": 1}}}]}, "code 1"),
+    ],
+    ids=["fresh", "unschedulable", "pull", "creating", "ended"],
+)
+def test_reason_why_a_pod_does_not_run(status, part):
+    trouble = pod_trouble({"metadata": {"name": "x"}, "status": status})
+    assert part in trouble
+    assert bool(trouble) is bool(part)

@@ -1,0 +1,111 @@
+"""The sqlite adapter: the shared suite, and what only a file can go through."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cloudcasa_server.kit.store import And, Compare, Index, Store, StoreUnavailableError, Update, eq, open_store
+from cloudcasa_server.kit.store.sqlite import SqliteStore, compile_query
+
+from tests.support.api import a_store
+from tests.support.store_suite import StoreSuite
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = a_store(tmp_path)
+    yield store
+    await store.close()
+
+
+class TestSqlite(StoreSuite):
+    examples = 12
+
+
+async def test_a_declared_index_is_used(tmp_path: Path, store: Store) -> None:
+    await store.sync_indexes({"jobs": [Index("state", (("status.state", 1), ("at", -1)))]})
+    clause = compile_query(And((eq("status.state", "A"), Compare("at", "gt", 3))))
+    file = sqlite3.connect(tmp_path / "test.db")
+    file.create_function("cc_match", 2, lambda body, number: True)
+    plan = file.execute(f'EXPLAIN QUERY PLAN SELECT body FROM "c_jobs" WHERE {clause.sql}', clause.parameters).fetchall()
+    file.close()
+    assert any("USING INDEX cc_jobs__state" in row[3] for row in plan), plan
+
+
+COUNT_UP = """
+import asyncio, sys
+from pathlib import Path
+from cloudcasa_server.kit.store import Update
+from cloudcasa_server.kit.store.sqlite import SqliteStore
+
+async def run():
+    store = SqliteStore(Path(sys.argv[1]), synchronous="OFF")
+    for _ in range(50):
+        await store.collection("c").update("1", Update(increment={"n": 1}))
+    await store.close()
+
+asyncio.run(run())
+"""
+
+
+async def test_two_processes_on_one_file_lose_nothing(tmp_path: Path, store: Store) -> None:
+    await store.collection("c").insert({"_id": "1", "n": 0})
+    command = (sys.executable, "-c", COUNT_UP, str(tmp_path / "test.db"))
+    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(2)]
+    assert [await process.wait() for process in processes] == [0, 0]
+    assert (await store.collection("c").get("1") or {})["n"] == 100
+
+
+async def test_a_damaged_file_is_unavailable_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "bad.db").write_bytes(b"this is not a database" * 100)
+    store = SqliteStore(tmp_path / "bad.db")
+    with pytest.raises(StoreUnavailableError, match="damaged"):
+        await store.ping()
+    with pytest.raises(StoreUnavailableError, match="damaged"):
+        await store.collection("c").insert({"_id": "1"})
+    await store.close()
+
+
+async def test_a_directory_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = SqliteStore(tmp_path / "file" / "x.db")
+    with pytest.raises(StoreUnavailableError):
+        await store.ping()
+    await store.close()
+
+
+async def test_a_full_disk_is_unavailable_and_changes_nothing(tmp_path: Path, store: Store) -> None:
+    document = {"_id": "1", "v": 1}
+    await store.collection("c").insert(document)
+    assert isinstance(store, SqliteStore)
+    await store.write(lambda connection: connection.run("PRAGMA max_page_count=10"))
+    with pytest.raises(StoreUnavailableError, match="full"):
+        await store.collection("c").update("1", Update(set={"v": "x" * 200_000}))
+    assert await store.collection("c").get("1") == document
+
+
+async def test_a_closed_store_is_unavailable(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    await store.ping()
+    await store.close()
+    with pytest.raises(StoreUnavailableError):
+        await store.ping()
+
+
+async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    first = open_store(None, data_dir=tmp_path)
+    await first.collection("c").insert({"_id": "1", "v": 1})
+    await first.close()
+    second = open_store(f"sqlite://{tmp_path}/cloudcasa.db", data_dir=Path("/nowhere"))
+    assert await second.collection("c").get("1") == {"_id": "1", "v": 1}
+    await second.close()
+
+
+def test_an_unknown_scheme_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="postgres"):
+        open_store("postgres://x", data_dir=tmp_path)

@@ -1,0 +1,1 @@
+"""Programs of this repository: the demo, and what generates files that are committed."""
