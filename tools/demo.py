@@ -54,8 +54,11 @@ def up() -> int:
 
 def down() -> int:
     """Remove the demo's lab, and with it the server and all they stored."""
-    OwnCluster.stop_all()
-    Lab(LAB_NAME).down()
+    if kubeconfig := OwnCluster.stop_all():
+        print(f"Your cluster ({kubeconfig}) keeps the agent and the demo application. To remove them too:")
+        print("  kubectl delete namespace demo-shop cloudcasa-io && kubectl delete clusterrolebinding cloudcasa-io velero-cloudcasa-io")
+    if Lab(LAB_NAME).is_running:
+        Lab(LAB_NAME).down()
     print("The demo's lab and server are gone. What was built stays in the cache for the next time.")
     return 0
 

@@ -25,6 +25,7 @@ from lab.build import MissingError, ensure
 
 HOME = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "cloudcasa-demo"
 PROCESSES = HOME / "processes.json"
+KUBECONFIG_NOTE = HOME / "kubeconfig-of"
 SERVER_PORT, S3_PORT = 8443, 7070
 BUCKET, REGION = "backups", "us-east-1"
 
@@ -37,11 +38,16 @@ class OwnCluster:
         self.kubeconfig = kubeconfig.expanduser().resolve()
         if not self.kubeconfig.is_file():
             raise MissingError(f"CLOUDCASA_DEMO_KUBECONFIG names {self.kubeconfig}, which is no file: name your cluster's kubeconfig.")
+        if "CLOUDCASA_AGENT_IMAGE" not in os.environ:
+            raise MissingError(
+                "CLOUDCASA_AGENT_IMAGE is not set: build the agent's image (make build), push it where your cluster pulls from, and name it."
+            )
         kubectl = os.environ.get("CLOUDCASA_DEMO_KUBECTL") or shutil.which("kubectl")
         self.kubectl = kubectl or str(ensure(["kubectl"], report=_report)["kubectl"])
         self.address = os.environ.get("CLOUDCASA_DEMO_ADDRESS") or _address_towards(self.kubeconfig)
         self.url = f"https://{self.address}:{SERVER_PORT}"
         HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+        KUBECONFIG_NOTE.write_text(str(self.kubeconfig))
         self.store = self._store()
         self._start_server()
 
@@ -97,12 +103,14 @@ class OwnCluster:
         _Process("server", [str(program), "serve"], env=settings, port=(self.address, SERVER_PORT)).start()
 
     @staticmethod
-    def stop_all() -> None:
-        """End what earlier demos started here and forget what they stored."""
+    def stop_all() -> str:
+        """End what earlier demos started here and forget what they stored; return the kubeconfig they were for, if any."""
+        used = KUBECONFIG_NOTE.read_text() if KUBECONFIG_NOTE.exists() else ""
         for name, record in _processes().items():
             process = _Process.recorded(name, record)
             process.stop()
         shutil.rmtree(HOME, ignore_errors=True)
+        return used
 
 
 class _Process:

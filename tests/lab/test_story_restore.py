@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -55,3 +56,43 @@ def test_backup_survives_death_of_agent_and_server(protected: Protected, applica
     assert restored["state"] == "COMPLETED", restored
     application.wait()
     assert application.fingerprint() == before
+
+
+CUSTOM = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {kind}s.young.example}}
+spec:
+  group: young.example
+  scope: Namespaced
+  names: {{plural: {kind}s, singular: {kind}, kind: {title}}}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+"""
+INSTANCE = """
+apiVersion: young.example/v1
+kind: {title}
+metadata: {{name: first, namespace: {namespace}}}
+wish: keep me
+"""
+
+
+def test_instance_of_a_brand_new_kind_is_not_forgotten(protected: Protected) -> None:
+    """Velero learns of new kinds every five minutes and leaves the others out without a word; we must not."""
+    kubectl, kind = protected.system.kubectl, f"wish{secrets.token_hex(3)}"
+    namespace = f"kinds-{kind}"
+    words = {"kind": kind, "title": kind.title(), "namespace": namespace}
+    kubectl("create", "namespace", namespace)
+    kubectl("apply", "-f", "-", stdin=CUSTOM.format(**words))
+    kubectl("wait", f"crd/{kind}s.young.example", "--for=condition=Established", "--timeout=30s")
+    kubectl("apply", "-f", "-", stdin=INSTANCE.format(**words))
+    job = protected.client.wait_for_job(protected.run(protected.define_backup(namespace)))
+    assert job["state"] == "COMPLETED", job
+    kubectl("delete", "namespace", namespace, "--timeout=120s")
+    restored = protected.restore(protected.recovery_point(job["_id"]), namespaces=[namespace])
+    assert restored["state"] == "COMPLETED", restored
+    assert kubectl("-n", namespace, "get", f"{kind}s.young.example", "first", "-o", "jsonpath={.wish}") == "keep me"
+    kubectl("delete", "namespace", namespace, "--wait=false")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import websockets
 import yaml
-from cloudcasa_contract.base import ClusterId
+from cloudcasa_contract.base import ClusterId, CommandId
 from cloudcasa_contract.commands import (
     Artifacts,
     BackupOutput,
@@ -101,7 +101,7 @@ class ScriptedAgent:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def connected(self):
+    async def connected(self) -> AsyncIterator[Self]:
         async with self.opened():
             await self.send(self.hello())
             task = asyncio.create_task(self._read())
@@ -113,7 +113,7 @@ class ScriptedAgent:
                 await asyncio.gather(task, return_exceptions=True)
 
     @asynccontextmanager
-    async def opened(self):
+    async def opened(self) -> AsyncIterator[Self]:
         headers = {"Authorization": f"Bearer {self.credential}"}
         url = self.url.replace("http", "ws", 1) + CHANNEL_PATH
         async with websockets.connect(url, additional_headers=headers, ssl=self.ssl_context, max_size=None, proxy=None) as socket:
@@ -127,21 +127,21 @@ class ScriptedAgent:
             instance_id=self.instance,
             agent_version="0.1.0",
             kubernetes_version="v1.36.0",
-            running=self.running,
+            running=tuple(map(CommandId, self.running)),
         )
 
     async def send(self, frame: AgentFrame) -> None:
         await self.socket.send(encode(frame))
 
     async def finish(self, command: CommandFrame, outcome: Output | Problem, *, message_id: str | None = None) -> None:
-        is_bad = isinstance(outcome, Problem)
+        problem, output = (outcome, None) if isinstance(outcome, Problem) else (None, outcome)
         await self.send(
             Result(
                 message_id=message_id or uuid4().hex,
                 command_id=command.command_id,
-                outcome=Outcome.FAILED if is_bad else Outcome.SUCCEEDED,
-                problem=outcome if is_bad else None,
-                output=None if is_bad else outcome,
+                outcome=Outcome.FAILED if problem else Outcome.SUCCEEDED,
+                problem=problem,
+                output=output,
             )
         )
 

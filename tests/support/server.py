@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ import uvicorn
 from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from cloudcasa_server.app import create_app
 from cloudcasa_server.kit.settings import Settings
+from cloudcasa_server.kit.store.opening import FILE_NAME
+from cloudcasa_server.kit.store.sqlite import SqliteStore
 from cloudcasa_server.object_store.probe import ProbeError, ProbeTarget
 from fastapi import FastAPI
 
@@ -57,12 +60,14 @@ class Running:
     async def make(self, path: str, **body: Any) -> dict[str, Any]:
         response = await self.post(path, **body)
         assert response.status_code == 201, response.text
-        return response.json()
+        document: dict[str, Any] = response.json()
+        return document
 
     async def act(self, path: str, **body: Any) -> dict[str, Any]:
         response = await self.post(path, **body)
         assert response.status_code == 200, response.text
-        return response.json()
+        document: dict[str, Any] = response.json()
+        return document
 
     async def a_cluster(self, name: str = "prod-eu", **fields: Any) -> dict[str, Any]:
         return await self.make("kubeclusters", name=name, **fields)
@@ -84,7 +89,8 @@ class Running:
             found = await self.get(f"kubeclusters/{cluster_id}")
             return found if found["status"]["state"] == state else None
 
-        return await eventually(look, seconds=seconds)
+        found: dict[str, Any] = await eventually(look, seconds=seconds)
+        return found
 
     async def job(self, *, seconds: float = 20.0, **where: Any) -> dict[str, Any]:
         """Return the newest job that matches, when it has ended."""
@@ -93,7 +99,8 @@ class Running:
             items = (await self.get("jobs", sort="-start_time", where=httpx_json(where)))["_items"]
             return items[0] if items and "end_time" in items[0] else None
 
-        return await eventually(look, seconds=seconds)
+        found: dict[str, Any] = await eventually(look, seconds=seconds)
+        return found
 
 
 def httpx_json(value: Any) -> str:
@@ -114,12 +121,13 @@ def a_store_body(name: str = "lab") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_server(data_dir: Path, *, probe: FakeProbe | None = None, **settings: Any):
-    """Serve from a directory; the same directory again is a restart."""
+async def a_server(data_dir: Path, *, probe: FakeProbe | None = None, **settings: Any) -> AsyncIterator[Running]:
+    """Serve from a directory; the same directory again is a restart. The database does not wait for the disk: no test cuts the power."""
     probe = probe or FakeProbe()
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create_app(Settings(data_dir=data_dir, tls=False, public_url=url, **settings), probe=probe)
+    store = None if "database_url" in settings else SqliteStore(data_dir / FILE_NAME, synchronous="OFF")
+    app = create_app(Settings(data_dir=data_dir, tls=False, public_url=url, **settings), probe=probe, store=store)
     config = uvicorn.Config(app, ws_max_size=MAX_FRAME_BYTES, log_config=None, access_log=False, lifespan="on", ws="websockets-sansio")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -69,6 +69,4 @@ class VeleroPhase(StrEnum):
     DELETING = "Deleting"
 
 
-TERMINAL_VELERO_PHASES = frozenset(
-    {VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED, VeleroPhase.FAILED, VeleroPhase.FAILED_VALIDATION}
-)
+TERMINAL_VELERO_PHASES = frozenset({VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED, VeleroPhase.FAILED, VeleroPhase.FAILED_VALIDATION})

@@ -25,6 +25,9 @@ from .kit.store import StoreError
 from .kit.tls import Certificate, fingerprint
 
 _GOODBYE_SECONDS = 3.0
+_MAX_HEAD_BYTES = 262_144
+"""Largest request line with headers: a filter of 64 KiB, percent-encoded, and room."""
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _EPILOG = """\
 Every setting is also an environment variable CLOUDCASA_<NAME>, such as CLOUDCASA_DATABASE_URL=mongodb://… for another
 database than the file in the data directory, or CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE.
@@ -77,13 +80,14 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     settings = Settings(**given)
     if "public_url" in given or "CLOUDCASA_PUBLIC_URL" in os.environ:
         return settings
-    host = socket.gethostname() if settings.listen_host in {"0.0.0.0", "::"} else settings.listen_host
+    host = socket.gethostname() if settings.listen_host in _EVERYWHERE else settings.listen_host
     scheme = "https" if settings.tls else "http"
     return Settings(**given, public_url=f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.listen_port}")
 
 
 def _greeting(settings: Settings, certificate: Certificate | None) -> str:
     lines = [f"CloudCasa server {SERVER_VERSION} is ready.", "", f"  URL          {settings.public_url}"]
+    lines.append(f"  Listening    {_where(settings)}")
     if certificate and certificate.ca_file:
         lines.append(f"  CA file      {certificate.ca_file}")
     if certificate:
@@ -91,10 +95,20 @@ def _greeting(settings: Settings, certificate: Certificate | None) -> str:
     return "\n".join(lines)
 
 
+def _where(settings: Settings) -> str:
+    """Return where the server listens, and what follows from it."""
+    host = settings.listen_host
+    place = f"{f'[{host}]' if ':' in host else host}:{settings.listen_port}"
+    if host not in _EVERYWHERE:
+        return place
+    return f"{place}, all of this machine's addresses; agents must reach it under the URL's name (change: --host, --public-url)"
+
+
 def _first_start(settings: Settings) -> str:
     key_file = settings.data_dir / BOOTSTRAP_FILE
-    ca_file = settings.data_dir / "tls" / "ca.crt"
-    trust = f"--cacert {ca_file} " if settings.tls and not settings.tls_certificate_file else ""
+    own_ca = None if settings.tls_certificate_file else settings.data_dir / "tls" / "ca.crt"
+    ca_file = (settings.tls_ca_file or own_ca) if settings.tls else None
+    trust = f"--cacert {ca_file} " if ca_file else ""
     return (
         f"\n  API key      in {key_file} (yours only to read)\n\n"
         "This was the first start. Keep a copy of the data directory's keys: without them, stored credentials cannot be read.\n"
@@ -108,8 +122,17 @@ def serve(settings: Settings) -> int:
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     certificate = server_certificate(settings, clock=SystemClock())
     app = create_app(settings)
-    config = uvicorn.Config(
+    server = Server(uvicorn_config(app, settings, certificate), app=app, greeting=_greeting(settings, certificate))
+    server.run()
+    return 0 if server.started else 1
+
+
+def uvicorn_config(app: FastAPI, settings: Settings, certificate: Certificate | None) -> uvicorn.Config:
+    """Return how uvicorn serves. Reads HTTP with h11, since httptools takes headers of any size from anybody into memory."""
+    return uvicorn.Config(
         app,
+        http="h11",
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         host=settings.listen_host,
         port=settings.listen_port,
         ssl_certfile=certificate.certificate_file if certificate else None,
@@ -120,9 +143,6 @@ def serve(settings: Settings) -> int:
         access_log=False,
         server_header=False,
     )
-    server = Server(config, app=app, greeting=_greeting(settings, certificate))
-    server.run()
-    return 0 if server.started else 1
 
 
 def main() -> int:

@@ -81,7 +81,7 @@ def server_certificate(settings: Settings, *, clock: Clock) -> Certificate | Non
     if not settings.tls:
         return None
     if settings.tls_certificate_file and settings.tls_private_key_file:
-        return own_certificate(settings.tls_certificate_file, settings.tls_private_key_file)
+        return own_certificate(settings.tls_certificate_file, settings.tls_private_key_file, ca_file=settings.tls_ca_file)
     return ensure_certificate(settings.data_dir / "tls", names=settings.certificate_names, now=clock.now())
 
 
@@ -129,7 +129,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     resolver = Resolver(store=store, stores=stores, images=images)
     rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
     points = documents(RECOVERY_POINTS)
-    scripts = _scripts(jobs=jobs, outbox=outbox, stores=stores, points=points)
+    scripts = _scripts(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories)
     runner = Runner(
         jobs=jobs,
         bus=bus,
@@ -157,8 +157,8 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     )
 
 
-def _scripts(*, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Documents) -> Mapping[str, Script]:
-    backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points).script()
+def _scripts(*, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Documents, inventories: Inventories) -> Mapping[str, Script]:
+    backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories).script()
     return {
         JobType.K8S_SNAP.value: backup,
         JobType.K8S_COPY.value: backup,

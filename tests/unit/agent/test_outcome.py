@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 
 import pytest
-from cloudcasa_agent.velero.artifacts import read_resources, read_results, read_volumes, unpack
+from cloudcasa_agent.velero.artifacts import LOG_BYTES, read_log, read_resources, read_results, read_volumes, unpack
 from cloudcasa_agent.velero.drive import Watched
 from cloudcasa_agent.velero.outcome import backup_output, expected_volumes, restore_output
 from cloudcasa_contract.commands import Artifacts, VolumeResult
@@ -104,8 +105,14 @@ def test_artifact_is_unpacked_whether_it_was_packed_or_not():
     assert unpack(b"text") == b"text"
 
 
-def test_end_of_a_large_log_is_kept():
-    text = b"".join(b"line %d\n" % number for number in range(300_000))
-    assert unpack(gzip.compress(text), keep_last=1000) == text[-1000:]
-    assert unpack(text, keep_last=10) == text[-10:]
+def test_end_of_a_large_log_is_kept_with_the_kinds_of_all_of_it():
+    looked = b'time="x" level=info msg="Getting items for resource" backup=ns/b group=%s logSource="x.go:1" resource=%s\n'
+    text = looked % (b"v1", b"pods") + looked % (b"apps/v1", b"deployments") + b"".join(b"line %d\n" % number for number in range(300_000))
+    for packed in (gzip.compress(text), text):
+        assert read_log(packed) == (text[-LOG_BYTES - 1 :], {"pods", "deployments.apps"})
     assert unpack(gzip.compress(text)) == text
+
+
+def test_log_that_breaks_off_is_not_taken_for_whole():
+    with pytest.raises(zlib.error):
+        read_log(gzip.compress(b"text" * 1000)[:-20])

@@ -18,6 +18,8 @@ from cloudcasa_server.app import create_app, server_certificate
 from cloudcasa_server.identity.service import BOOTSTRAP_FILE
 from cloudcasa_server.kit.clock import SystemClock
 from cloudcasa_server.kit.settings import Settings
+from cloudcasa_server.kit.store.opening import FILE_NAME
+from cloudcasa_server.kit.store.sqlite import SqliteStore
 from cloudcasa_server.object_store.probe import ProbeError, ProbeTarget
 
 from ansible_collections.cloudcasa.core.plugins.module_utils._api import Api
@@ -69,7 +71,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         certificate = server_certificate(settings, clock=SystemClock())
         assert certificate is not None
         config = uvicorn.Config(
-            create_app(settings, probe=probe),
+            create_app(settings, probe=probe, store=SqliteStore(data_dir / FILE_NAME, synchronous="OFF")),
             ssl_certfile=certificate.certificate_file,
             ssl_keyfile=certificate.private_key_file,
             log_config=None,

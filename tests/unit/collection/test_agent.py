@@ -18,6 +18,15 @@ def an_object(**metadata: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", **metadata}, "data": {"a": "b"}}
 
 
+def a_secret(credential: str, *, version: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "one", "resourceVersion": version},
+        "data": {"credential": credential},
+    }
+
+
 def test_list_is_taken_apart() -> None:
     manifest = b"apiVersion: v1\nkind: List\nitems: [{kind: Namespace}, {kind: Secret}]\n---\nkind: Service\n"
     assert [item["kind"] for item in parse_manifest(manifest)] == ["Namespace", "Secret", "Service"]
@@ -40,6 +49,7 @@ def test_secret_is_not_shown() -> None:
         pytest.param(an_object(resourceVersion="1"), an_object(resourceVersion="1"), False, False, id="same-version"),
         pytest.param(an_object(resourceVersion="1"), {**an_object(resourceVersion="2"), "data": {}}, False, True, id="new-content"),
         pytest.param(an_object(resourceVersion="1"), {**an_object(resourceVersion="2"), "status": {}}, False, False, id="only-the-status"),
+        pytest.param(a_secret("one", version="1"), a_secret("two", version="2"), False, False, id="only-a-fresh-credential"),
         pytest.param(an_object(resourceVersion="1"), {**an_object(resourceVersion="1"), "data": {}}, True, True, id="dry-run"),
         pytest.param(an_object(resourceVersion="1"), an_object(), True, False, id="dry-run-of-the-same"),
     ],

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cloudcasa.core.plugins.module_utils import _api
+from ansible_collections.cloudcasa.core.plugins.module_utils._errors import ApiError
+from ansible_collections.cloudcasa.core.plugins.module_utils._http import Response
 from tests.unit.collection.modules import Runner, run
 
 pytestmark = pytest.mark.unit
@@ -35,7 +38,7 @@ def test_api_key_from_the_environment_is_used(api: Any, monkeypatch: pytest.Monk
 def test_unreachable_server_is_said() -> None:
     failed = run("cluster_info", api_url="http://127.0.0.1:9", api_key="any", api_timeout=2)
     assert failed["failure"]["code"] == "unreachable"
-    assert "http://127.0.0.1:9" in failed["msg"]
+    assert "http://127.0.0.1:9: Connection refused." in failed["msg"]
 
 
 def test_certificate_of_an_unknown_authority_is_refused(api: Any) -> None:
@@ -44,6 +47,43 @@ def test_certificate_of_an_unknown_authority_is_refused(api: Any) -> None:
     failed = run("cluster_info", **{name: value for name, value in api.auth.items() if name != "ca_path"})
     assert failed["failure"]["code"] == "unreachable"
     assert "ca_path" in failed["msg"]
+
+
+def test_file_of_the_authority_that_is_not_there_is_named(api: Any) -> None:
+    failed = run("cluster_info", **{**api.auth, "ca_path": "/no/such/ca.crt"})
+    assert '"/no/such/ca.crt"' in failed["msg"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason", "hint"),
+    [
+        ("http://cloudcasa.example", "Connection refused", "https address"),
+        ("https://cloudcasa.example", "Connection refused", "that the server runs"),
+        ("https://cloudcasa.example", "certificate verify failed: unable to get local issuer certificate", "ca_path"),
+        ("https://10.0.0.1", "certificate verify failed: certificate is not valid for '10.0.0.1'", "TLS_NAMES"),
+    ],
+    ids=["not-https", "down", "unknown-authority", "another-name"],
+)
+def test_hint_fits_the_reason(url: str, reason: str, hint: str) -> None:
+    assert hint in _api._hint(url, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [(502, "server_error", "proxy"), (200, "not_json", "api_url"), (418, "unexpected_status", "api_url")],
+)
+def test_page_of_a_proxy_is_told_from_an_answer(status: int, code: str, told: str) -> None:
+    class Proxy:
+        def request(self, *args: Any, **options: Any) -> Response:
+            return Response(status=status, body=b"<html>Bad Gateway</html>")
+
+    api = _api.Api(Proxy(), base_url="https://cloudcasa.example", api_key="any")
+    with pytest.raises(ApiError) as caught:
+        api.list("kubeclusters", where={"name": "x"})
+    assert caught.value.code == code
+    assert told in caught.value.message
+    assert "where=" not in caught.value.message
+    assert "html" not in caught.value.message
 
 
 @pytest.mark.parametrize("module", ["backup_run", "restore"])

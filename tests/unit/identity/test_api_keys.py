@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from cloudcasa_server.identity import APIKEYS, ApiKeys
 from cloudcasa_server.identity.service import BOOTSTRAP_FILE, CACHE_SECONDS
 from cloudcasa_server.kit.rest import Documents, RestApi, Services
-from cloudcasa_server.kit.store import ALL
+from cloudcasa_server.kit.store import ALL, eq
 from fastapi import FastAPI
 
 from tests.support.api import a_store, a_vault
@@ -100,6 +101,16 @@ async def test_a_deleted_key_is_known_no_more(bench: Bench) -> None:
     assert await bench.status(made["api_key"]) == 401
 
 
+async def test_the_last_admin_key_is_not_deleted(bench: Bench) -> None:
+    admin = {"Authorization": f"Bearer {bench.key}"}
+    viewer = (await bench.client.post("/api/v1/apikeys", json={"name": "eyes", "roles": ["viewer"]}, headers=admin)).json()
+    (first,) = await bench.documents.collection.find(eq("roles", "admin"))
+    refused = await bench.client.delete(f"/api/v1/apikeys/{first['_id']}", headers=admin)
+    assert refused.status_code == 422
+    assert "last one" in refused.json()["_error"]["message"]
+    assert (await bench.client.delete(f"/api/v1/apikeys/{viewer['_id']}", headers=admin)).status_code == 204
+
+
 async def test_a_key_deleted_by_another_replica_ends_with_the_cache(bench: Bench) -> None:
     assert await bench.status(bench.key) == 200
     await bench.documents.collection.delete_many(ALL)
@@ -112,3 +123,11 @@ async def test_an_unknown_role_is_refused(bench: Bench) -> None:
     admin = {"Authorization": f"Bearer {bench.key}"}
     answer = await bench.client.post("/api/v1/apikeys", json={"name": "ci", "roles": ["king"]}, headers=admin)
     assert answer.status_code == 422
+
+
+async def test_two_that_start_at_once_agree_on_the_first_key(bench: Bench, tmp_path: Path) -> None:
+    await bench.documents.collection.delete_many(ALL)
+    directory = tmp_path / "shared"
+    made = await asyncio.gather(*(bench.keys.bootstrap(directory) for _ in range(4)))
+    assert [key for key in made if key] == [(directory / BOOTSTRAP_FILE).read_text().strip()]
+    assert await bench.status((directory / BOOTSTRAP_FILE).read_text().strip()) == 200

@@ -215,6 +215,7 @@ async def test_where_matches_ids_in_any_case_and_synonyms(api: ApiBench) -> None
         {"where": '{"":1}'},
         {"where": '{"n":18446744073709551615}'},
         {"where": '{"a..b":1}'},
+        {"where": json.dumps({".".join(["a"] * 17): 1})},
         {"where": '{"n":{"$gt":{"a":1}}}'},
         {"sort": "lock.code"},
         {"sort": "status.otp"},

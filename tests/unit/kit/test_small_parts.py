@@ -67,3 +67,8 @@ def test_ids_are_unique_ordered_and_of_the_right_form() -> None:
 )
 def test_paths_are_made_canonical(path: str, wanted: str) -> None:
     assert canonical(path) == wanted
+
+
+def test_secret_in_a_path_is_not_logged() -> None:
+    out = redact(None, "info", {"event": "Request answered", "path": f"/kubeclusteragents/{'x' * 43}.yaml"})
+    assert out["path"] == "/kubeclusteragents/[hidden].yaml"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from cloudcasa_contract.commands import Problem
-from cloudcasa_contract.frames import CloseReason, Progress, Report, VolumeProgress
+from cloudcasa_contract.commands import Artifacts, Problem
+from cloudcasa_contract.frames import CloseReason, Outcome, Progress, Report, Result, VolumeProgress
+from cloudcasa_contract.states import JobType
+from cloudcasa_server.job.model import JobRequest
+from cloudcasa_server.kit.store import Update
 
 from tests.support.scripted_agent import ScriptedAgent, a_backup, an_inventory, answer, eventually
 from tests.support.server import a_server
@@ -352,3 +356,147 @@ async def test_data_that_cannot_be_deleted_keeps_its_recovery_point(server):
         assert "refuses to delete" in kept["message"]
         await server.api.delete(f"/api/v1/backupinstances/{point['_id']}")
         await agent.command("backup.delete", count=2)
+
+
+async def test_command_that_can_never_be_made_fails_its_job_and_not_the_link(server):
+    """Its store's keys do not open any more, as after a lost key file."""
+    await server.a_store()
+    cluster = await server.a_cluster()
+    async with (await server.an_agent(cluster)).connected() as agent:
+        await active(server, agent)
+        (store,) = await server.parts.store.collection("objectstores").find()
+        spoilt = Update(set={"s3provider.credentials": "sealed:v1:lost:AAAA"})
+        await server.parts.store.collection("objectstores").update(store["_id"], spoilt)
+        backup = await server.a_backup(cluster["_id"])
+        await server.act(f"kubebackups/{backup['_id']}/action/run")
+        job = await server.job(backupdef=backup["_id"])
+        assert agent.close_code is None
+    assert job["state"] == "FAILED"
+    assert "cannot be opened" in job["message"]
+
+
+async def test_progress_and_ack_of_another_clusters_command_are_ignored(server):
+    await server.a_store()
+    one, two = await server.a_cluster("one"), await server.a_cluster("two")
+    async with (
+        (await server.an_agent(one, answers=unanswered("backup.run"))).connected() as mine,
+        (await server.an_agent(two)).connected() as foreign,
+    ):
+        _, sent = await a_running_backup(server, mine)
+        await foreign.send(Progress(command_id=sent.command_id, phase="Stolen", activity="stolen"))
+        await foreign.beat(running=(sent.command_id,))
+        await foreign.send(Report(message_id="after"))
+        await foreign.until(lambda: "after" in foreign.acks())
+        (job,) = (await server.get("jobs"))["_items"]
+        command = await server.parts.clusters.outbox.find(sent.command_id)
+    assert "stolen" not in job["activity"]
+    assert command["lease"]["owner"] == (await server.parts.clusters.find(one["_id"]))["agent"]["session"]
+
+
+async def test_what_follows_from_a_result_is_made_up_for_when_it_comes_again(server):
+    """As if the link had ended between storing the engine's answer and acting on it."""
+    cluster = await server.a_cluster()
+    agent = await server.an_agent(cluster, answers=unanswered("engine.ensure"))
+    async with agent.connected():
+        sent = await agent.command("engine.ensure")
+        output = answer(sent)
+        result = Result(message_id="lost", command_id=sent.command_id, outcome=Outcome.SUCCEEDED, output=output)
+        await server.parts.clusters.outbox.finish(result, cluster_id=cluster["_id"])
+        await agent.finish(sent, output)
+        await active(server, agent)
+
+
+async def test_two_who_ask_for_the_engine_at_once_ask_once(server):
+    cluster = await server.a_cluster()
+    agent = await server.an_agent(cluster, answers=unanswered("engine.ensure"))
+    async with agent.connected():
+        sent = await agent.command("engine.ensure")
+        forgotten = Update(set={"state": "FAILED", "result": {"outcome": "FAILED"}})
+        await server.parts.store.collection("commands").update(sent.command_id, forgotten)
+        await asyncio.gather(*(server.parts.clusters.ensure_engine(cluster["_id"]) for _ in range(5)))
+        await agent.command("engine.ensure", count=2)
+        await agent.send(Report(message_id="after"))
+        await agent.until(lambda: "after" in agent.acks())
+        assert await server.parts.store.collection("commands").count() == 2
+
+
+async def test_clock_that_was_wrong_once_does_not_keep_inventories_out(server):
+    cluster = await server.a_cluster()
+    async with (await server.an_agent(cluster)).connected() as agent:
+        ahead = an_inventory(namespaces=("old",)).model_copy(update={"taken_at": datetime.now(UTC) + timedelta(days=1)})
+        await agent.send(Report(message_id="one", inventory=ahead))
+        await agent.until(lambda: "one" in agent.acks())
+        await agent.send(Report(message_id="two", inventory=an_inventory(namespaces=("new",))))
+        await agent.until(lambda: "two" in agent.acks())
+        assert [each["name"] for each in (await server.get("kubenamespaces"))["_items"]] == ["new"]
+
+
+async def test_line_of_progress_has_an_end(server):
+    await server.a_store()
+    cluster = await server.a_cluster()
+    async with (await server.an_agent(cluster, answers=unanswered("backup.run"))).connected() as agent:
+        _, sent = await a_running_backup(server, agent)
+        await agent.send(Progress(command_id=sent.command_id, phase="x" * 5000, activity="y" * 5000))
+        await agent.send(Report(message_id="after"))
+        await agent.until(lambda: "after" in agent.acks())
+        (job,) = (await server.get("jobs"))["_items"]
+    assert (len(job["activity"][-1]), len(job["phase"])) == (1000, 1000)
+
+
+async def test_job_of_a_deleted_cluster_stays_ended(server):
+    """Its runner, which still holds the lease, must not write over the end."""
+    cluster = await server.a_cluster()
+    jobs = server.parts.clusters.jobs
+    server.parts.worker.runner._slots = asyncio.Semaphore(0)
+    job = await jobs.open(JobRequest(type=JobType.K8S_SNAP, display_name="x", cluster_id=cluster["_id"], cluster_name="x"))
+    job = await jobs.store.collection("jobs").update(job["_id"], Update(set={"script.lease": {"owner": "me", "until": 9e12}}))
+    await jobs.end_all(cluster["_id"], message="deleted")
+    assert await jobs.record(job, {"state": "COMPLETED"}, owner="me") is None
+    assert (await jobs.get(job["_id"]))["state"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({}, "PARTIAL"),
+        ({"source": {"namespaces": ["web"], "snapshotPersistentVolumes": False}}, "COMPLETED"),
+        ({"source": {"all_namespaces": True, "excluded_namespaces": ["web"]}}, "COMPLETED"),
+        ({"source": {"namespaces": ["web"], "excluded_resources": ["persistentvolumeclaims"]}}, "COMPLETED"),
+    ],
+    ids=["selected", "no volumes wanted", "namespace excluded", "claims excluded"],
+)
+async def test_claim_that_velero_does_not_mention_is_named(server, change, state):
+    await server.a_store()
+    cluster = await server.a_cluster()
+
+    def answers(command):
+        return a_backup(artifacts=Artifacts()) if command.command.kind == "backup.run" else answer(command)
+
+    async with (await server.an_agent(cluster, answers=answers)).connected() as agent:
+        await active(server, agent)
+        await agent.send(Report(message_id="inventory", inventory=an_inventory()))
+        await agent.until(lambda: "inventory" in agent.acks())
+        backup = await server.a_backup(cluster["_id"], **change)
+        offload = await server.make("kubeoffloads", name="web", backupdef=backup["_id"])
+        await server.act(f"kubeoffloads/{offload['_id']}/action/run")
+        job = await server.job(backupdef=backup["_id"])
+    assert job["state"] == state, job["message"]
+    assert ("web/data" in job["message"]) == (state == "PARTIAL")
+
+
+async def test_claim_that_went_before_the_backup_is_not_missed(server):
+    await server.a_store()
+    cluster = await server.a_cluster()
+    gone = an_inventory().model_copy(update={"pvcs": ()})
+
+    def answers(command):
+        by_kind = {"backup.run": a_backup(artifacts=Artifacts()), "inventory.collect": gone}
+        return by_kind.get(command.command.kind) or answer(command)
+
+    async with (await server.an_agent(cluster, answers=answers)).connected() as agent:
+        await active(server, agent)
+        backup = await server.a_backup(cluster["_id"])
+        await agent.send(Report(message_id="inventory", inventory=an_inventory()))
+        await agent.until(lambda: "inventory" in agent.acks())
+        await server.act(f"kubebackups/{backup['_id']}/action/run")
+        assert (await server.job(backupdef=backup["_id"]))["state"] == "COMPLETED"

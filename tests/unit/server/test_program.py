@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 
 import pytest
-from cloudcasa_server.__main__ import _first_start, _greeting, main, read_settings
+import uvicorn
+from cloudcasa_server.__main__ import _first_start, _greeting, main, read_settings, uvicorn_config
 from cloudcasa_server.app import create_app, server_certificate
+from cloudcasa_server.cluster.resource import Installation
 from cloudcasa_server.kit.clock import SystemClock
 from cloudcasa_server.kit.rest import routes_without_access
 from cloudcasa_server.kit.settings import Settings
+from cloudcasa_server.kit.tls import ensure_certificate
 
 from tests.support.server import a_server
 
@@ -64,3 +68,52 @@ async def test_bootstrap_key_is_for_its_owner_only_and_made_once(tmp_path):
 def test_every_route_says_who_may_use_it(tmp_path):
     app = create_app(Settings(data_dir=tmp_path, tls=False))
     assert routes_without_access(app) == []
+
+
+def an_own_certificate(tmp_path, *, ca="ca.crt"):
+    """Return the settings of an operator who brings a certificate; another server's CA plays the private one."""
+    made = ensure_certificate(tmp_path / "pki", names=["cc.example"], now=SystemClock().now())
+    files = {"tls_certificate_file": made.certificate_file, "tls_private_key_file": made.private_key_file}
+    return Settings(data_dir=tmp_path / "data", public_url="https://cc.example", tls_ca_file=tmp_path / "pki" / ca, **files)
+
+
+def test_private_ca_of_an_own_certificate_goes_to_agents_and_people(tmp_path):
+    settings = an_own_certificate(tmp_path)
+    certificate = server_certificate(settings, clock=SystemClock())
+    screen = _greeting(settings, certificate) + _first_start(settings)
+    assert f"CA file      {settings.tls_ca_file}" in screen
+    assert f"--cacert {settings.tls_ca_file}" in screen
+    installation = create_app(settings).state.parts.services.get(Installation)
+    assert installation.ca_pem == settings.tls_ca_file.read_text()
+
+
+def test_ca_that_did_not_sign_the_certificate_is_refused(tmp_path):
+    ensure_certificate(tmp_path / "pki" / "other", names=["x"], now=SystemClock().now())
+    with pytest.raises(ValueError, match="not signed by a CA in"):
+        server_certificate(an_own_certificate(tmp_path, ca="other/ca.crt"), clock=SystemClock())
+
+
+def test_ca_without_a_certificate_is_a_mistake(tmp_path):
+    with pytest.raises(ValueError, match="CLOUDCASA_TLS_CERTIFICATE_FILE"):
+        Settings(data_dir=tmp_path, tls_ca_file=tmp_path / "ca.crt")
+
+
+@pytest.mark.parametrize(("host", "words"), [("0.0.0.0", "all of this machine's addresses"), ("fd00::1", "[fd00::1]:8443")])
+def test_first_screen_says_where_it_listens(tmp_path, host, words):
+    assert words in _greeting(Settings(data_dir=tmp_path, listen_host=host), None)
+
+
+@pytest.mark.parametrize("path", [b"/?" + b"x" * 400_000, b"/ HTTP/1.1\r\nX-A: " + b"x" * 400_000], ids=["query", "header"])
+async def test_endless_head_of_a_request_is_refused(tmp_path, path):
+    """From anybody, before any key is asked for: it must not fill the memory."""
+    settings = Settings(data_dir=tmp_path, tls=False, listen_host="127.0.0.1", listen_port=0)
+    server = uvicorn.Server(uvicorn_config(create_app(settings), settings, None))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname())
+    writer.write(b"GET " + path)
+    assert b" 400 " in await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    server.should_exit = True
+    await serving

@@ -72,10 +72,11 @@ def test_endpoint_becomes_a_url(given, expected):
 
 
 @pytest.mark.parametrize(
-    "given", ["", "ftp://s3.example", "https://s3.example/bucket", "https://user@s3.example", "https://s3.example:port"]
+    "given",
+    ["", "ftp://s3.example", "https://s3.example/bucket", "https://user@s3.example", "https://s3.example:port", "s3.example:99999", "[::1"],
 )
 def test_endpoint_that_is_none(given):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is not an endpoint"):
         normalise_endpoint(given)
 
 
@@ -104,7 +105,9 @@ def volumes(**fields):
         (a_backup(artifacts=volumes(method="PodVolumeBackup")), {"needs_data": True}, JobState.COMPLETED, "successful"),
         (a_backup(artifacts=Artifacts(missing=("volume info: 403",))), {}, JobState.PARTIAL, "volume info: 403"),
         (a_backup(artifacts=Artifacts(errors=("boom",))), {}, JobState.PARTIAL, "1 error: boom"),
+        (a_backup(), {"forgotten": ["db/a", "db/b"]}, JobState.PARTIAL, "volume db/a, volume db/b"),
         (RestoreOutput(phase="Completed"), {}, JobState.COMPLETED, "Restore successful"),
+        (RestoreOutput(phase="Completed", errors=3), {}, JobState.PARTIAL, "3 errors"),
     ],
 )
 def test_verdict(output, options, state, word):

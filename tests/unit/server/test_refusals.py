@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from cloudcasa_server.object_store.probe import ProbeError
 
-from tests.support.scripted_agent import a_backup
+from tests.support.scripted_agent import ScriptedAgent, a_backup, answer
 from tests.support.server import a_store_body
 
 
@@ -221,8 +222,6 @@ async def test_second_run_while_the_first_goes_on_is_skipped(server):
     held = []
 
     def answers(command):
-        from tests.support.scripted_agent import answer
-
         if command.command.kind != "backup.run":
             return answer(command)
         held.append(command)
@@ -286,3 +285,110 @@ async def test_metrics_are_there_for_an_empty_cluster(server):
     cluster = await server.a_cluster()
     shown = await server.get(f"kubeclusters/{cluster['_id']}", metrics=json.dumps({"days": 7}))
     assert shown["metrics"]["total_num_backup_jobs"] == 0
+
+
+async def test_viewer_never_learns_the_manifest_address(server):
+    """It opens the manifest, which holds an agent's credential; a filter or sort on it would be a way to guess it."""
+    cluster = await server.a_cluster()
+    backup = await server.a_backup(cluster["_id"])
+    key = (await server.make("apikeys", name="eyes", roles=["viewer"]))["api_key"]
+    address = cluster["status"]["agentURL"]
+    viewer = {"Authorization": f"Bearer {key}"}
+    for path, query in (
+        ("kubeclusters", {}),
+        (f"kubeclusters/{cluster['_id']}", {}),
+        ("kubeclusters", {"projection": '{"status.agentURL": 1}'}),
+        (f"kubebackups/{backup['_id']}", {"embedded": '{"cluster": 1}'}),
+        ("kubebackups", {"embedded": '{"cluster": 1}'}),
+    ):
+        response = await server.api.get(f"/api/v1/{path}", params=query, headers=viewer)
+        assert response.status_code == 200, response.text
+        assert "kubeclusteragents" not in response.text
+        assert address in (await server.api.get(f"/api/v1/{path}", params=query)).text
+    for query in ({"where": '{"status.agentURL": {"$gt": "https"}}'}, {"sort": "status.agentURL"}, {"where": '{"status": {"a": 1}}'}):
+        assert (await server.api.get("/api/v1/kubeclusters", params=query, headers=viewer)).status_code == 400
+
+
+ELSEWHERE = "https://elsewhere.example"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"s3provider": {"endpoint": ELSEWHERE}},
+        {"bucket_name": "another", "s3provider": {"endpoint": "https://s3.example:9000"}},
+        {"s3provider": {"endpoint": ELSEWHERE, "credentials": {"access_key": "AK"}}},
+    ],
+    ids=["endpoint", "bucket", "half a key"],
+)
+async def test_stored_keys_are_not_sent_to_another_place(server, method, change):
+    store = await server.a_store()
+    body = (a_store_body() if method == "PUT" else {}) | change
+    path, headers = f"/api/v1/objectstores/{store['_id']}", {"If-Match": store["_etag"]}
+    response = await server.api.request(method, path, json=body, headers=headers)
+    assert response.status_code == 422, response.text
+    assert "credentials" in response.json()["_error"]["message"]
+    assert [target.endpoint for target in server.probe.targets] == ["https://s3.example:9000"]
+
+
+async def test_keys_sent_again_may_go_to_another_place(server):
+    store = await server.a_store()
+    provider = a_store_body()["s3provider"] | {"endpoint": ELSEWHERE}
+    path, headers = f"/api/v1/objectstores/{store['_id']}", {"If-Match": store["_etag"]}
+    assert (await server.api.patch(path, json={"s3provider": provider}, headers=headers)).status_code == 200
+    assert server.probe.targets[-1].endpoint == ELSEWHERE
+
+
+async def test_bucket_of_recovery_points_is_not_exchanged(server):
+    cluster = await server.a_cluster()
+    async with (await server.an_agent(cluster)).connected():
+        await server.state(cluster["_id"], "ACTIVE")
+        await a_point(server, cluster)
+    (store,) = (await server.get("objectstores"))["_items"]
+    body = a_store_body() | {"bucket_name": "another"}
+    path, headers = f"/api/v1/objectstores/{store['_id']}", {"If-Match": store["_etag"]}
+    response = await server.api.put(path, json=body, headers=headers)
+    assert response.status_code == 422
+    assert "1 recovery point would lose" in response.json()["_error"]["message"]
+
+
+async def test_store_that_a_job_writes_to_is_not_deleted(server):
+    store = await server.a_store()
+    cluster = await server.a_cluster()
+    silent = await server.an_agent(cluster, answers=lambda command: None if command.command.kind == "backup.run" else answer(command))
+    async with silent.connected():
+        await server.state(cluster["_id"], "ACTIVE")
+        backup = await server.a_backup(cluster["_id"])
+        await server.act(f"kubebackups/{backup['_id']}/action/run")
+        await silent.command("backup.run")
+        response = await server.api.delete(f"/api/v1/objectstores/{store['_id']}")
+    assert response.status_code == 422
+    assert "1 running job" in response.json()["_error"]["message"]
+
+
+@pytest.mark.parametrize("metrics", ['{"days": 1e400}', '{"days": -1}', "[" * 5000, '{"days": 99999999999999999999}', "{}"])
+async def test_metrics_over_nonsense_are_the_usual_ones(server, metrics):
+    cluster = await server.a_cluster()
+    assert "metrics" in await server.get(f"kubeclusters/{cluster['_id']}", metrics=metrics)
+
+
+async def test_times_that_no_machine_can_count_are_refused(server):
+    cluster = await server.a_cluster()
+    source = {"all_namespaces": True, "csi_snapshot_timeout": 2**62}
+    assert "csi_snapshot_timeout" in await refused(server, "kubebackups", name="x", cluster=cluster["_id"], source=source)
+    backup = await server.a_backup(cluster["_id"])
+    response = await server.post(f"kubebackups/{backup['_id']}/action/run", retention={"retainDays": 2**62})
+    assert response.status_code == 422
+
+
+async def test_manifest_fetched_twice_at_once_is_one_manifest(server):
+    """After the first credential was used, a fetch makes a new one: two at once must not make each other's useless."""
+    cluster = await server.a_cluster()
+    agent = await server.an_agent(cluster)
+    async with agent.connected():
+        fresh = agent.welcome.credential.get_secret_value()
+    async with ScriptedAgent(server.url, cluster["_id"], fresh).connected():
+        pass
+    agents = await asyncio.gather(*(server.an_agent(cluster) for _ in range(8)))
+    assert len({each.credential for each in agents}) == 1

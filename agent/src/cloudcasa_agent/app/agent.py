@@ -116,7 +116,7 @@ async def _look_at_engine(engine: Engine) -> None:
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         is_ours = engine.problem is None or engine.problem.slug == "engine-not-ready"
-        if is_ours and not engine.install_lock.locked():
+        if is_ours and not engine.install_lock.locked() and not engine.start_lock.locked():
             with suppress(AgentError):
                 engine.problem = await engine_problem(engine.client, namespace=engine.namespace)
 

@@ -6,11 +6,13 @@ import base64
 
 from pydantic import SecretStr
 
+from cloudcasa_agent.kit.logging import get_logger
 from cloudcasa_agent.kube import JsonObject, KubeClient
 from cloudcasa_agent.kube.resources import SECRETS
 
 SECRET_NAME = "cloudcasa-agent-credential"  # noqa: S105 - the name of a Secret
 _KEY = "credential"
+_log = get_logger("app")
 
 
 class SecretCredentialStore:
@@ -22,10 +24,17 @@ class SecretCredentialStore:
         self._namespace = namespace
 
     async def load(self) -> SecretStr | None:
-        """Return the stored credential, or None."""
+        """Return the stored credential; None when there is none, or something that no server has given: the manifest's is tried then."""
         secret = await self._client.find(SECRETS, name=SECRET_NAME, namespace=self._namespace)
         encoded = ((secret or {}).get("data") or {}).get(_KEY, "")
-        return SecretStr(base64.b64decode(encoded).decode()) if encoded else None
+        try:
+            text = base64.b64decode(encoded).decode()
+        except ValueError:
+            text = ""
+        if text.isprintable() and text.isascii() and " " not in text:
+            return SecretStr(text) if text else None
+        _log.warning("The stored credential is not one", secret=SECRET_NAME)
+        return None
 
     async def save(self, credential: SecretStr) -> None:
         """Store a credential."""

@@ -10,6 +10,8 @@ from cloudcasa_agent.kube import JsonObject
 from cloudcasa_agent.kube.resources import NAMESPACES
 from cloudcasa_agent.velero.artifacts import BACKUP_KINDS, Source, read_artifacts
 from cloudcasa_agent.velero.build import build_backup, is_pattern
+from cloudcasa_agent.velero.completeness import find_left_out
+from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
 from cloudcasa_agent.velero.errors import NamespaceNotFoundError
 from cloudcasa_agent.velero.outcome import backup_output
@@ -26,8 +28,10 @@ async def run_backup(command: BackupRun, *, context: Context) -> BackupOutput:
     selector = f"{BACKUP_NAME_LABEL}={label_value(command.backup_name)}"
     watched = await watch_run(drive, BACKUPS, backup, movements=DATA_UPLOADS, selector=selector)
     source = Source(name=command.backup_name, storage=command.storage, namespace=drive.namespace, command_id=drive.command_id)
-    artifacts = await read_artifacts(drive.client, source, kinds=BACKUP_KINDS, phase=watched.phase)
-    return backup_output(watched, artifacts=artifacts, unknown_namespaces=_left_out(command, backup=watched.run))
+    read = await read_artifacts(drive.client, source, kinds=BACKUP_KINDS, phase=watched.phase)
+    left_out, unchecked = await find_left_out(drive.client, watched.run, looked_at=read.looked_at)
+    artifacts = read.artifacts.model_copy(update={"warnings": read.artifacts.warnings + unchecked})
+    return backup_output(watched, artifacts=artifacts, unknown_namespaces=_absent(command, backup=watched.run), left_out=left_out)
 
 
 async def _create(command: BackupRun, *, context: Context) -> JsonObject:
@@ -36,24 +40,29 @@ async def _create(command: BackupRun, *, context: Context) -> JsonObject:
     async with context.engine.storage_lock:
         await ensure_storage(drive.client, command.storage, namespace=drive.namespace)
     body = build_backup(command, command_id=drive.command_id, namespace=drive.namespace, existing_namespaces=existing)
-    return await create_or_find(drive, BACKUPS, body)
+    async with context.engine.start_lock:
+        await ensure_kinds_known(drive)
+        return await create_or_find(drive, BACKUPS, body)
 
 
 async def _existing_namespaces(command: BackupRun, *, drive: Drive) -> set[str]:
-    """Return those of the named namespaces that exist. Raises NamespaceNotFoundError when none does."""
+    """Return those of the named namespaces that exist. Raises NamespaceNotFoundError when nothing is left: to Velero, none means all."""
     selection = command.selection
     if selection.all_namespaces or not selection.namespaces:
         return set()
+    if set(selection.namespaces) <= {drive.namespace, *selection.excluded_namespaces}:
+        names = ", ".join(f'"{name}"' for name in selection.namespaces)
+        raise NamespaceNotFoundError(f"Cannot back up: every namespace that is named is also excluded: {names}.")
     named = [name for name in selection.namespaces if not is_pattern(name)]
     found = await asyncio.gather(*(drive.client.find(NAMESPACES, name=name) for name in named))
     existing = {name for name, item in zip(named, found, strict=True) if item is not None}
-    if not existing and len(named) == len(selection.namespaces):
+    if not existing - {drive.namespace, *selection.excluded_namespaces} and len(named) == len(selection.namespaces):
         names = ", ".join(f'"{name}"' for name in named)
         raise NamespaceNotFoundError(f"Cannot back up: no such namespace: {names}.")
     return existing
 
 
-def _left_out(command: BackupRun, *, backup: JsonObject) -> set[str]:
+def _absent(command: BackupRun, *, backup: JsonObject) -> set[str]:
     """Return the named namespaces that the Backup does not take, also for one that an earlier process created."""
     included = set(backup["spec"].get("includedNamespaces") or [])
     excluded = set(backup["spec"].get("excludedNamespaces") or [])

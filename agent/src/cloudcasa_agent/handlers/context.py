@@ -25,6 +25,8 @@ class Engine:
     storage_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two commands on one store must not both apply its location."""
     install_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    start_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Between finding Velero's knowledge fresh and creating a run, no other command may restart Velero."""
 
 
 @dataclass(frozen=True)

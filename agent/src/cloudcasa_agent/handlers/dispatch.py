@@ -1,13 +1,14 @@
 """Runs commands side by side, each once: a command that is running is only acknowledged, one that is done is answered again.
 
-A handler's AgentError is an answer; anything else is our bug, logged with its traceback and answered FAILED `agent-error`.
+A handler's AgentError is an answer; anything else is our bug, logged with its traceback and answered FAILED `agent-error`. While
+the Kubernetes API is away or starts, the handler begins again and again: by the command's label it finds how far it came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from cloudcasa_contract.base import CommandId
@@ -17,6 +18,9 @@ from cloudcasa_contract.frames import MAX_FRAME_BYTES, CommandFrame, Heartbeat, 
 from cloudcasa_agent.channel import Outbox
 from cloudcasa_agent.kit.errors import AgentError
 from cloudcasa_agent.kit.logging import get_logger
+from cloudcasa_agent.kit.timeout import Timeout
+from cloudcasa_agent.kube import KubeError, KubeUnavailableError
+from cloudcasa_agent.kube.errors import ForbiddenError
 
 from .context import Context, Engine
 
@@ -25,6 +29,10 @@ _BUG = Problem(
     text="The agent failed on this command because of a fault of its own.",
     remedy="Look for the traceback in the agent's log, and report it.",
 )
+_PATIENCE: Mapping[type[KubeError], float] = {KubeUnavailableError: 300.0, ForbiddenError: 30.0}
+"""Seconds. An API server that starts refuses what it may do a moment later, when it has read the rights."""
+_CALM_SECONDS = 60.0
+"""An attempt that lasted so long had no trouble before its own."""
 _KNOWN_KINDS = frozenset({"engine.ensure", "backup.run", "restore.run", "backup.delete", "inventory.collect"})
 _log = get_logger("handlers")
 
@@ -35,13 +43,23 @@ OnAck = Callable[[str], None]
 class Dispatcher:
     """The commands of this process."""
 
-    def __init__(self, *, engine: Engine, outbox: Outbox, tasks: asyncio.TaskGroup, handle: Handle, on_ack: OnAck = lambda _: None) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        outbox: Outbox,
+        tasks: asyncio.TaskGroup,
+        handle: Handle,
+        on_ack: OnAck = lambda _: None,
+        retry_seconds: float = 3.0,
+    ) -> None:
         """Run commands in `tasks` with `handle`; `on_ack` learns which messages the server holds."""
         self._engine = engine
         self._outbox = outbox
         self._tasks = tasks
         self._handle = handle
         self._on_ack = on_ack
+        self._retry_seconds = retry_seconds
         self._running: dict[CommandId, asyncio.Task[None]] = {}
 
     @property
@@ -88,7 +106,7 @@ class Dispatcher:
     async def _result(self, frame: CommandFrame) -> Result:
         context = Context(engine=self._engine, command_id=frame.command_id, tell=self._outbox.put_progress)
         try:
-            output = await self._handle(frame.command, context)
+            output = await self._patiently(frame.command, context=context)
         except AgentError as error:
             _log.warning("Command failed", kind=frame.command.kind, slug=error.slug, reason=error.text)
             return _failure(frame.command_id, problem=error.as_problem())
@@ -97,6 +115,22 @@ class Dispatcher:
             return _failure(frame.command_id, problem=_BUG)
         _log.info("Command done", kind=frame.command.kind)
         return fit(Result(message_id=_message_id(), command_id=frame.command_id, outcome=Outcome.SUCCEEDED, output=output))
+
+    async def _patiently(self, command: Command, *, context: Context) -> Output:
+        """Handle the command, anew after trouble that mends itself, for as long as `_PATIENCE` says from the first of it."""
+        trouble = Timeout(0.0)
+        while True:
+            attempt = Timeout(_CALM_SECONDS)
+            try:
+                return await self._handle(command, context)
+            except (KubeUnavailableError, ForbiddenError) as error:
+                if attempt.is_over or not trouble.seconds:
+                    trouble = Timeout(_PATIENCE[type(error)])
+                    _log.warning("Command waits for the Kubernetes API", kind=command.kind, reason=error.text)
+                if trouble.is_over:
+                    raise
+                context.drive().say(phase="Waiting", activity="Waiting for the cluster's API.")
+            await asyncio.sleep(self._retry_seconds)
 
 
 def fit(result: Result, /) -> Result:

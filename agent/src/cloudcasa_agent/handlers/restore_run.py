@@ -11,6 +11,7 @@ from cloudcasa_agent.kit.timeout import Timeout
 from cloudcasa_agent.kube import JsonObject
 from cloudcasa_agent.velero.artifacts import BACKUP_KINDS, RESTORE_KINDS, Source, download, read_artifacts, read_volumes
 from cloudcasa_agent.velero.build import build_restore
+from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
 from cloudcasa_agent.velero.errors import BackupNotFoundError
 from cloudcasa_agent.velero.outcome import expected_volumes, restore_output
@@ -29,9 +30,10 @@ async def run_restore(command: RestoreRun, *, context: Context) -> RestoreOutput
     selector = f"{RESTORE_NAME_LABEL}={label_value(command.restore_name)}"
     watched = await watch_run(drive, RESTORES, restore, movements=DATA_DOWNLOADS, selector=selector)
     source = Source(name=command.restore_name, storage=command.storage, namespace=drive.namespace, command_id=drive.command_id)
-    artifacts, backed_up = await asyncio.gather(
+    read, backed_up = await asyncio.gather(
         read_artifacts(drive.client, source, kinds=RESTORE_KINDS, phase=watched.phase), _backed_up_volumes(command, drive=drive)
     )
+    artifacts = read.artifacts
     if backed_up is None:
         text = "BackupVolumeInfos: not readable, so it was not checked that every volume came back."
         artifacts = artifacts.model_copy(update={"missing": (*artifacts.missing, text)})
@@ -43,7 +45,10 @@ async def _create(command: RestoreRun, *, context: Context) -> JsonObject:
     async with context.engine.storage_lock:
         await ensure_storage(drive.client, command.storage, namespace=drive.namespace)
     await _wait_backup(command, drive=drive)
-    return await create_or_find(drive, RESTORES, build_restore(command, command_id=drive.command_id, namespace=drive.namespace))
+    body = build_restore(command, command_id=drive.command_id, namespace=drive.namespace)
+    async with context.engine.start_lock:
+        await ensure_kinds_known(drive)
+        return await create_or_find(drive, RESTORES, body)
 
 
 async def _wait_backup(command: RestoreRun, *, drive: Drive) -> None:

@@ -33,6 +33,9 @@ _RETRYABLE = frozenset({429, 503})
 _WATCH_SECONDS = 45
 _RELIST_SECONDS = 0.05
 _POD_LOG = "/api/v1/namespaces/{namespace}/pods/{name}/log"
+_JSON = "application/json"
+_METADATA = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
+_DISCOVERY = ",".join(f"{_JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList" for version in ("v2", "v2beta1")) + f",{_JSON}"
 _log = get_logger("kube")
 
 
@@ -100,12 +103,18 @@ class KubeClient:
         except NotFoundError:
             return None
 
-    async def list(self, resource: Resource, /, *, namespace: str = "", label_selector: str = "", name: str = "") -> Listing:
-        """Return all objects, read page by page. Raises NotFoundError when the kind is not served."""
+    async def list(
+        self, resource: Resource, /, *, namespace: str = "", label_selector: str = "", name: str = "", is_metadata_enough: bool = False
+    ) -> Listing:
+        """Return all objects, read page by page. Raises NotFoundError when the kind is not served.
+
+        With `is_metadata_enough` only their metadata, for kinds whose objects are large.
+        """
         items: list[JsonObject] = []
         query = _selectors(label_selector=label_selector, name=name) | {"limit": str(_PAGE)}
+        accept = _METADATA if is_metadata_enough else _JSON
         while True:
-            page = await self.request("GET", resource.path(namespace=namespace), query=query)
+            page = await self.request("GET", resource.path(namespace=namespace), query=query, accept=accept)
             items.extend(page.get("items") or [])
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
@@ -154,6 +163,14 @@ class KubeClient:
         except NotFoundError:
             return
 
+    async def served(self) -> tuple[JsonObject, ...]:
+        """Return what the API serves, as APIGroupDiscovery objects. Raises KubeError on a server without aggregated discovery (< 1.26)."""
+        answers = await asyncio.gather(*(self.request("GET", path, accept=_DISCOVERY) for path in ("/api", "/apis")))
+        if any(answer.get("kind") != "APIGroupDiscoveryList" for answer in answers):
+            text = "Cannot read which kinds the Kubernetes API serves: it is too old to tell at once."
+            raise KubeError(text)
+        return tuple(item for answer in answers for item in answer.get("items") or [])
+
     async def version(self) -> str:
         """Return the API server's version, such as v1.36.1."""
         return str((await self.request("GET", "/version")).get("gitVersion", ""))
@@ -173,13 +190,16 @@ class KubeClient:
         *,
         query: Mapping[str, str] | None = None,
         body: JsonObject | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> JsonObject:
         """Send one request and return the decoded answer; what may be repeated safely is repeated."""
         attempt = 1
         while True:
             try:
-                answer: JsonObject = json.loads(await self._send(method, path, query=query, body=body, content_type=content_type))
+                answer: JsonObject = json.loads(
+                    await self._send(method, path, query=query, body=body, content_type=content_type, accept=accept)
+                )
             except KubeUnavailableError as error:
                 is_safe = method == "GET" or error.status in _RETRYABLE or content_type.startswith("application/apply-patch")
                 if attempt == _ATTEMPTS or not is_safe:
@@ -237,10 +257,11 @@ class KubeClient:
         *,
         query: Mapping[str, str] | None = None,
         body: JsonObject | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> bytes:
         response = await self._open(
-            method, path, query=query, body=body, content_type=content_type, timeout=aiohttp.ClientTimeout(total=30)
+            method, path, query=query, body=body, content_type=content_type, accept=accept, timeout=aiohttp.ClientTimeout(total=30)
         )
         try:
             return bytes(await response.read())
@@ -255,14 +276,15 @@ class KubeClient:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - handed to aiohttp, which keeps it
         query: Mapping[str, str] | None = None,
         body: JsonObject | None = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
     ) -> aiohttp.ClientResponse:
         try:
             response: aiohttp.ClientResponse = await self._api.call_api(
                 path,
                 method,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,

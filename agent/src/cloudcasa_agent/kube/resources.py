@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,10 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, *, namespace: str = "", name: str = "") -> str:
-        """Return the path of a collection, or of one object."""
+        """Return the path of a collection, or of one object; a name stays one segment of it, whatever it holds."""
         root = f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
-        middle = f"/namespaces/{namespace}" if namespace and self.is_namespaced else ""
-        return f"{root}{middle}/{self.plural}" + (f"/{name}" if name else "")
+        middle = f"/namespaces/{quote(namespace, safe='')}" if namespace and self.is_namespaced else ""
+        return f"{root}{middle}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", is_namespaced=False)
@@ -44,6 +45,7 @@ VOLUME_SNAPSHOT_CLASSES = Resource("snapshot.storage.k8s.io", "v1", "volumesnaps
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", is_namespaced=False
 )
+API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", is_namespaced=False)
 
 _KNOWN = (
     NAMESPACES,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from cloudcasa_agent.kube import EventKind, JsonObject, KubeClient
 
 from .bucket import artifact_url, signed_headers
 from .build import build_download_request
+from .kinds import kind_id
 from .resources import DOWNLOAD_REQUESTS, command_selector
 
 LOG_BYTES = 256 * 1024
@@ -38,6 +40,8 @@ _FETCH_SECONDS = 60.0
 _CONNECT_SECONDS = 5.0
 _CHUNK_BYTES = 1024 * 1024
 _HTTP_OK = 200
+_LOOKING = b'msg="Getting items for resource"'
+_LOOKED_AT = re.compile(rb' group="?(?:(?P<group>[^/\s"]+)/)?v[^/\s"]+"? .*\bresource=(?P<plural>\S+)')
 _log = get_logger("velero")
 T = TypeVar("T")
 
@@ -70,15 +74,28 @@ class Source:
     command_id: str
 
 
-async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, phase: str) -> Artifacts:
+@dataclass(frozen=True)
+class Read:
+    """What was read of a run."""
+
+    artifacts: Artifacts
+    looked_at: frozenset[str] = frozenset()
+    """The kinds that a backup looked at, as `<plural>.<group>`, by its log."""
+
+
+async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, phase: str) -> Read:
     """Return what could be read of the four artifacts, and name the rest; Velero writes none for a run that it refused."""
     if phase == VeleroPhase.FAILED_VALIDATION:
-        return Artifacts(missing=("Velero refused the run and wrote nothing about it.",))
+        return Read(Artifacts(missing=("Velero refused the run and wrote nothing about it.",)))
     raw, missing = await download(client, source, kinds=kinds.all())
     failures = dict(missing)
     errors, warnings = _parsed(kinds.results, raw, failures, read_results) or ((), ())
-    log = raw.get(kinds.log, b"")
-    return Artifacts(
+    try:
+        log, looked_at = await asyncio.to_thread(read_log, raw.get(kinds.log, b""))
+    except zlib.error:
+        log, looked_at = b"", frozenset()
+        failures[kinds.log] = "It is broken."
+    artifacts = Artifacts(
         log=log[-LOG_BYTES:].decode(errors="replace"),
         is_log_cut=len(log) > LOG_BYTES,
         errors=errors,
@@ -87,10 +104,11 @@ async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, ph
         resources=_parsed(kinds.resources, raw, failures, read_resources) or {},
         missing=tuple(f"{kind}: {reason}" for kind, reason in failures.items()),
     )
+    return Read(artifacts, looked_at=looked_at)
 
 
 async def download(client: KubeClient, source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the unpacked artifacts by kind, and the reasons for those that could not be read."""
+    """Return the artifacts by kind, unpacked but for the log, and the reasons for those that could not be read."""
     direct = {kind: artifact_url(source.storage, kind=kind, name=source.name) for kind in kinds}
     raw, refused = await _fetch_all(direct, storage=source.storage, is_signed=False)
     if not refused:
@@ -144,7 +162,10 @@ async def _clean(client: KubeClient, source: Source, *, names: Iterable[str]) ->
 
 async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget, is_signed: bool) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return what could be fetched by kind, and the reasons for the rest; addresses that are not signed are signed here."""
-    connector = aiohttp.TCPConnector(ssl=_tls(storage))
+    try:
+        connector = aiohttp.TCPConnector(ssl=_tls(storage))
+    except (OSError, ValueError):
+        return {}, dict.fromkeys(urls, "The CA certificate of the object store could not be read.")
     timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
         fetches = (
@@ -152,7 +173,7 @@ async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget, is_sign
                 session,
                 url,
                 headers={} if is_signed else signed_headers(storage, url=url),
-                keep_last=LOG_BYTES + 1 if kind.endswith("Log") else 0,
+                is_unpacked=not kind.endswith("Log"),
             )
             for kind, url in urls.items()
         )
@@ -169,7 +190,7 @@ async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget, is_sign
     return found, missing
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], keep_last: int) -> bytes:
+async def _fetch(session: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], is_unpacked: bool) -> bytes:
     packed = bytearray()
     async with session.get(URL(url, encoded=True), headers=headers) as response:
         if response.status != _HTTP_OK:
@@ -178,27 +199,43 @@ async def _fetch(session: aiohttp.ClientSession, url: str, *, headers: Mapping[s
             packed += chunk
             if len(packed) > _PACKED_BYTES:
                 raise AgentError("It is too large to read.")
-    return await asyncio.to_thread(unpack, bytes(packed), keep_last=keep_last)
+    return await asyncio.to_thread(unpack, bytes(packed)) if is_unpacked else bytes(packed)
 
 
-def unpack(packed: bytes, /, *, keep_last: int = 0) -> bytes:
-    """Return the content of a gzip, or the bytes as they are when something on the way has unpacked them.
-
-    With `keep_last`, only so many bytes of its end, never holding more: a log may be far larger than the agent's memory.
-    """
-    if not packed.startswith(b"\x1f\x8b"):
-        return packed[-keep_last:] if keep_last else packed
-    stream = zlib.decompressobj(wbits=31)
+def unpack(packed: bytes, /) -> bytes:
+    """Return the content of a gzip, or the bytes as they are when something on the way has unpacked them."""
     content = bytearray()
-    while packed and not stream.eof:
-        content += stream.decompress(packed, _CHUNK_BYTES)
-        packed = stream.unconsumed_tail
-        if keep_last:
-            del content[:-keep_last]
-        elif len(content) > _UNPACKED_BYTES:
+    for part in _parts(packed):
+        content += part
+        if len(content) > _UNPACKED_BYTES:
             raise AgentError("It is too large to read.")
-    content += stream.flush()
-    return bytes(content[-keep_last:] if keep_last else content)
+    return bytes(content)
+
+
+def read_log(packed: bytes, /) -> tuple[bytes, frozenset[str]]:
+    """Return the end of a log and the kinds that it says were looked at, never holding more: it may be far larger than the memory."""
+    end, rest, looked_at = bytearray(), b"", set[str]()
+    for part in _parts(packed):
+        end += part
+        del end[: -LOG_BYTES - 1]
+        *lines, rest = (rest + part).split(b"\n")
+        found = (_LOOKED_AT.search(line) for line in lines if _LOOKING in line)
+        looked_at |= {kind_id(plural=match["plural"].decode(), group=(match["group"] or b"").decode()) for match in found if match}
+    return bytes(end), frozenset(looked_at)
+
+
+def _parts(packed: bytes, /) -> Iterator[bytes]:
+    if not packed.startswith(b"\x1f\x8b"):
+        yield packed
+        return
+    stream = zlib.decompressobj(wbits=31)
+    while packed and not stream.eof:
+        yield stream.decompress(packed, _CHUNK_BYTES)
+        packed = stream.unconsumed_tail
+    yield stream.flush()
+    if not stream.eof:
+        text = "it breaks off"
+        raise zlib.error(text)
 
 
 def _tls(storage: StorageTarget) -> ssl.SSLContext | bool:

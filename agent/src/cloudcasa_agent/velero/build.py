@@ -128,6 +128,13 @@ def label_selector(wanted: dict[str, str], /) -> JsonObject:
     return {"labelSelector": selector} if selector else {}
 
 
+def selector_text(selector: JsonObject, /) -> str:
+    """Return a selector of `label_selector` as the API's query takes it."""
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    sets = [f"{item['key']} in ({','.join(item['values'])})" for item in selector.get("matchExpressions") or []]
+    return ",".join(labels + sets)
+
+
 def is_pattern(namespace: str, /) -> bool:
     """Tell whether Velero would expand this name, so that it cannot be looked up."""
     return any(character in namespace for character in "*?[")

@@ -68,6 +68,12 @@ class Watched:
         progress = [(item.get("status") or {}).get("progress") or {} for item in self.movements.values()]
         return sum(item.get("totalBytes", 0) for item in progress), sum(item.get("bytesDone", 0) for item in progress)
 
+    def forget(self, movement: JsonObject) -> None:
+        """Learn that a movement was deleted: one that had not completed did not happen."""
+        status = movement.get("status") or {}
+        gone = status if status.get("phase") == "Completed" else status | {"phase": "Deleted"}
+        self.movements[movement["metadata"]["name"]] = movement | {"status": gone}
+
     def volumes(self) -> tuple[VolumeProgress, ...]:
         """Return how far each volume is."""
         return tuple(_volume_progress(item) for _, item in sorted(self.movements.items()))
@@ -134,6 +140,8 @@ async def _watch_movements(drive: Drive, watched: Watched, *, movements: Resourc
         if event.kind is EventKind.CHANGED:
             watched.movements[event.object["metadata"]["name"]] = event.object
             _tell(drive, watched)
+        if event.kind is EventKind.DELETED:
+            watched.forget(event.object)
 
 
 def _tell(drive: Drive, watched: Watched) -> None:

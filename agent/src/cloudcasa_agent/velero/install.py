@@ -52,7 +52,7 @@ async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace:
 async def engine_problem(client: KubeClient, *, namespace: str) -> Problem | None:
     """Return why an installed engine does not work now, or None when it works or is not installed."""
     deployment = await client.find(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace)
-    if deployment is None or _is_rolled_out(deployment):
+    if deployment is None or is_rolled_out(deployment):
         return None
     reason = await _pod_trouble(client, namespace=namespace, selector="deploy=velero")
     text = f'Velero in namespace "{namespace}" is not ready{f": {reason}" if reason else "."}'
@@ -120,9 +120,9 @@ async def _wait_rollout(client: KubeClient, *, namespace: str, budget: Timeout) 
             client.get(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace),
             client.get(DAEMON_SETS, name=manifests.NODE_AGENT, namespace=namespace),
         )
-        if _is_rolled_out(deployment) and _is_spread(agents):
+        if is_rolled_out(deployment) and _is_spread(agents):
             return
-        selector = "name=node-agent" if _is_rolled_out(deployment) else "deploy=velero"
+        selector = "name=node-agent" if is_rolled_out(deployment) else "deploy=velero"
         trouble = await _pod_trouble(client, namespace=namespace, selector=selector)
         if trouble and settle.is_over:
             break
@@ -151,7 +151,8 @@ async def _ask_status(client: KubeClient, *, namespace: str, budget: Timeout) ->
     raise EngineInstallError(f'Velero in namespace "{namespace}" runs but does not answer.')
 
 
-def _is_rolled_out(deployment: JsonObject) -> bool:
+def is_rolled_out(deployment: JsonObject, /) -> bool:
+    """Tell whether every replica is the newest and available."""
     status = deployment.get("status") or {}
     wanted = deployment["spec"].get("replicas", 1)
     is_seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)

@@ -21,6 +21,7 @@ from cloudcasa_agent.kube.resources import (
 
 from .detect import choose_snapshot_class
 
+_LISTED = (NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, VOLUME_SNAPSHOT_CLASSES)
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _SUFFIXES: dict[str, int | Decimal] = {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
@@ -30,19 +31,16 @@ _SUFFIXES: dict[str, int | Decimal] = {
 
 async def take_inventory(client: KubeClient) -> Inventory:
     """Return what the cluster holds now."""
-    async with asyncio.TaskGroup() as group:
-        version = group.create_task(client.version())
-        namespaces, nodes, claims, volumes, classes, snapshot_classes = (
-            group.create_task(client.list_or_empty(resource))
-            for resource in (NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, VOLUME_SNAPSHOT_CLASSES)
-        )
+    version, (namespaces, nodes, claims, volumes, classes, snapshot_classes) = await asyncio.gather(
+        client.version(), asyncio.gather(*(client.list_or_empty(resource) for resource in _LISTED))
+    )
     return Inventory(
         taken_at=datetime.now(UTC),
-        kubernetes_version=version.result(),
-        node_count=len(nodes.result()),
-        namespaces=tuple(sorted(item["metadata"]["name"] for item in namespaces.result())),
-        pvcs=describe_claims(claims.result(), volumes=volumes.result()),
-        storage_classes=describe_classes(classes.result(), snapshot_classes=snapshot_classes.result()),
+        kubernetes_version=version,
+        node_count=len(nodes),
+        namespaces=tuple(sorted(item["metadata"]["name"] for item in namespaces)),
+        pvcs=describe_claims(claims, volumes=volumes),
+        storage_classes=describe_classes(classes, snapshot_classes=snapshot_classes),
     )
 
 

@@ -16,8 +16,10 @@ from cloudcasa_agent.kube import JsonObject
 from .drive import Watched, movement_claim
 
 
-def backup_output(watched: Watched, *, artifacts: Artifacts, unknown_namespaces: Iterable[str] = ()) -> BackupOutput:
-    """Return the end of a backup."""
+def backup_output(
+    watched: Watched, *, artifacts: Artifacts, unknown_namespaces: Iterable[str] = (), left_out: tuple[str, ...] = ()
+) -> BackupOutput:
+    """Return the end of a backup; `left_out` are the sentences about kinds that it lacks, which Velero does not count."""
     status = watched.status
     progress = status.get("progress") or {}
     total, done = watched.moved_bytes()
@@ -29,7 +31,7 @@ def backup_output(watched: Watched, *, artifacts: Artifacts, unknown_namespaces:
         completed_at=_time(status.get("completionTimestamp")),
         total_items=progress.get("totalItems", 0),
         items_backed_up=progress.get("itemsBackedUp", 0),
-        errors=status.get("errors", 0),
+        errors=status.get("errors", 0) + len(left_out),
         warnings=status.get("warnings", 0) + len(absent),
         snapshots_attempted=status.get("csiVolumeSnapshotsAttempted", 0) + status.get("volumeSnapshotsAttempted", 0),
         snapshots_completed=status.get("csiVolumeSnapshotsCompleted", 0) + status.get("volumeSnapshotsCompleted", 0),
@@ -37,7 +39,9 @@ def backup_output(watched: Watched, *, artifacts: Artifacts, unknown_namespaces:
         bytes_done=done,
         format_version=status.get("formatVersion", ""),
         failure_reason=_failure_reason(status),
-        artifacts=artifacts.model_copy(update={"volumes": volumes, "warnings": artifacts.warnings + absent}),
+        artifacts=artifacts.model_copy(
+            update={"volumes": volumes, "errors": artifacts.errors + left_out, "warnings": artifacts.warnings + absent}
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from cloudcasa_contract.commands import Selection
+from cloudcasa_contract.commands import AGENT_NAMESPACE, Selection
 from pydantic import Field
 
 from ..kit.rest import Name, ResourceModel
@@ -14,6 +14,10 @@ from ..kit.store import Document
 COLLECTION = "kubebackups"
 DEFAULT_RETAIN_DAYS = 7
 DAY_SECONDS = 86400
+MAX_RETAIN_DAYS = 36_500
+"""A hundred years: Velero counts a ttl in nanoseconds of 64 bits, which is less than three hundred."""
+MAX_SNAPSHOT_MINUTES = 10_080
+_CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 
 
 class Source(ResourceModel):
@@ -28,8 +32,10 @@ class Source(ResourceModel):
     snapshot_persistent_volumes: bool = Field(default=True, alias="snapshotPersistentVolumes")
     snapshot_longhorn: bool | None = None
     include_unattached_pvcs: bool | None = None
-    csi_snapshot_timeout: Annotated[int, Field(gt=0)] | None = None
-    """Minutes."""
+    csi_snapshot_timeout: Annotated[int, Field(gt=0, le=MAX_SNAPSHOT_MINUTES)] | None = None
+    """How long a CSI snapshot may take, in minutes. The one client that sends it (C3, rest-api.md 2.6) sends a bare number and nothing
+    public says its unit. Decided: minutes, because Velero's own default is written `10m` and C3's values are that small; read as
+    seconds, such a value would fail every snapshot, while minutes read too long only wait. None: Velero's default, 10 minutes."""
 
 
 class HookReference(ResourceModel):
@@ -59,7 +65,7 @@ class BackupDefinition(ResourceModel):
 class Retention(ResourceModel):
     """How long what a run makes is kept."""
 
-    retain_days: Annotated[int, Field(ge=1)] = Field(default=DEFAULT_RETAIN_DAYS, alias="retainDays")
+    retain_days: Annotated[int, Field(ge=1, le=MAX_RETAIN_DAYS)] = Field(default=DEFAULT_RETAIN_DAYS, alias="retainDays")
     num_always_retain: Annotated[int, Field(ge=0, le=30)] = Field(default=0, alias="numAlwaysRetain")
 
 
@@ -86,6 +92,17 @@ def selection(source: Mapping[str, Any], /) -> Selection:
         label_selector=dict(source.get("label_selector") or {}),
         snapshot_volumes=source.get("snapshotPersistentVolumes") is not False,
     )
+
+
+def takes_claim(source: Mapping[str, Any], namespace: str, /) -> bool:
+    """Tell whether a source takes every claim of a namespace: False too where a label or a list of resources may leave some out."""
+    chosen = selection(source)
+    kinds = {name.split(".")[0].lower() for name in chosen.included_resources}
+    if not chosen.snapshot_volumes or chosen.label_selector or _CLAIM_KINDS & {name.lower() for name in chosen.excluded_resources}:
+        return False
+    if (kinds and not (_CLAIM_KINDS | {"*"}) & kinds) or namespace in {*chosen.excluded_namespaces, AGENT_NAMESPACE}:
+        return False
+    return chosen.all_namespaces or namespace in chosen.namespaces
 
 
 def backup_payload(job: Document, /, *, move_data: bool) -> dict[str, Any]:

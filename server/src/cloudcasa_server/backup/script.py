@@ -9,6 +9,7 @@ from cloudcasa_contract.states import ClusterState, JobState, JobType
 
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
+from ..inventory.service import Inventories
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure_text
 from ..job.service import Jobs
@@ -19,7 +20,7 @@ from ..object_store.model import join_prefix
 from ..object_store.service import ObjectStores
 from ..recovery_point.model import Place, build_point, resource_counts
 from ..recovery_point.resource import count_points
-from .model import backup_payload, object_name
+from .model import backup_payload, object_name, takes_claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class BackupScript:
     outbox: Outbox
     stores: ObjectStores
     points: Documents
+    inventories: Inventories
 
     def script(self) -> Script:
         """Return the steps."""
@@ -79,7 +81,8 @@ class BackupScript:
         output = BackupOutput.model_validate(raw)
         is_copy = job["type"] == JobType.K8S_COPY.value
         wants_volumes = job["script"]["data"]["source"].get("snapshotPersistentVolumes") is not False
-        verdict = judge(output, needs_data=is_copy, needs_volumes=wants_volumes)
+        forgotten = await self._forgotten(job, output) if wants_volumes else []
+        verdict = judge(output, needs_data=is_copy, needs_volumes=wants_volumes, forgotten=forgotten)
         changes: dict[str, object] = dict(resource_counts(output))
         if verdict.is_usable:
             changes["offload_backup_inst" if is_copy else "backup_inst"] = await self._point_id(job, output, verdict=verdict)
@@ -87,6 +90,17 @@ class BackupScript:
         if is_copy and verdict.is_usable:
             changes["phase"] = "OFFLOAD_PARTIAL" if verdict.state is JobState.PARTIAL else "OFFLOAD_COMPLETED"
         return Finish(verdict.state, verdict.message, changes)
+
+    async def _forgotten(self, job: Document, output: BackupOutput) -> list[str]:
+        """Return the claims that were selected and that Velero does not mention; asked again, since an inventory may be old."""
+        if output.artifacts.missing:
+            return []
+        known = await self.inventories.bound_claims(job["cluster"], since=job["start_time"])
+        mentioned = {(volume.namespace, volume.pvc) for volume in output.artifacts.volumes}
+        silent = [claim for claim in known if claim not in mentioned and takes_claim(job["script"]["data"]["source"], claim.namespace)]
+        cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
+        there = await self.inventories.still_bound(cluster, silent) if silent and cluster else silent
+        return sorted(f"{claim.namespace}/{claim.name}" for claim in there)
 
     async def _point_id(self, job: Document, output: BackupOutput, *, verdict: Verdict) -> str:
         existing = await self.points.collection.find(eq("backup_job_id", job["_id"]), limit=1)

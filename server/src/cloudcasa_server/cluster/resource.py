@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import orjson
 from cloudcasa_contract.states import ClusterState, JobState, JobType
 from pydantic import SecretStr
 from starlette.responses import Response
@@ -26,6 +26,7 @@ from .service import session_topic
 COLLECTION = "kubeclusters"
 _PERCENT = 100
 DAY_SECONDS = 86400
+_MAX_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ class BusBox:
 
 async def _metrics(context: RequestContext, cluster_id: str, wanted: str) -> Mapping[str, int]:
     try:
-        days = int(json.loads(wanted)["days"])
-    except (ValueError, KeyError, TypeError):
+        days = min(max(int(orjson.loads(wanted)["days"]), 1), _MAX_DAYS)
+    except (ValueError, KeyError, TypeError, OverflowError):
         days = 7
     since = Compare("start_time", "gte", int(context.clock.now().timestamp()) - days * DAY_SECONDS)
     runs = And((eq("cluster", cluster_id), In("type", (JobType.K8S_SNAP.value, JobType.K8S_COPY.value)), since))
@@ -132,8 +133,9 @@ async def _bootstrap_credential(context: RequestContext, cluster: Document) -> s
         return str(context.vault.open(sealed, aad=_aad(cluster)))
     fresh = new_credential(cluster["_id"])
     fields = {"agent.credentials.otp": digest(fresh), "agent.credentials.otp_sealed": context.vault.seal(fresh, aad=_aad(cluster))}
-    await context.documents(COLLECTION).set(cluster["_id"], fields)
-    return fresh
+    unchanged = eq("agent.credentials", agent["credentials"])
+    stored = await context.documents(COLLECTION).set(cluster["_id"], fields, expected=unchanged)
+    return fresh if stored else await _bootstrap_credential(context, await context.documents(COLLECTION).get(cluster["_id"]))
 
 
 def _aad(cluster: Document) -> str:
@@ -155,6 +157,7 @@ CLUSTERS = Resource(
         }
     },
     hidden=frozenset({"agent"}),
+    guarded={"status.agentURL": f"{COLLECTION}.write"},
     references={"backup_provider.user_objectstore": "objectstores"},
     unique=(Unique(("name",), 'The name "{name}" is taken by another cluster.'),),
     indexes=(

@@ -5,7 +5,6 @@ Facts lie under `agent`, hidden from clients; `status` is what clients see and f
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from ..command.service import Outbox
 from ..job.outcome import failure_text, with_remedy
 from ..job.service import Jobs
 from ..kit.clock import Clock
+from ..kit.ids import new_id
 from ..kit.rest import Documents
 from ..kit.store import And, Compare, Document, In, Or, Query, Update, eq
 from .credentials import Slot, cluster_of, digest, find_slot, new_credential
@@ -135,10 +135,16 @@ class Clusters:
             current = await self.outbox.find(engine["command"])
             if current is not None and not CommandState(current["state"]).is_final:
                 return
-        key = f"engine:{cluster_id}:{secrets.token_hex(8)}"
-        command_id = await self.outbox.enqueue(Order("engine.ensure"), cluster_id=cluster_id, key=key)
+        await self._ask_for_engine(cluster_id, wanted=wanted, instead_of=engine.get("command"))
+
+    async def _ask_for_engine(self, cluster_id: str, *, wanted: str, instead_of: str | None) -> None:
+        """Note the command, then send it: an answer finds its note, and of two who ask at once one does."""
+        command_id = new_id()
         retry_at = self.now() + ENGINE_RETRY_SECONDS
-        await self._set(cluster_id, {"agent.engine.command": command_id, "agent.engine.version": wanted, "agent.engine.retry_at": retry_at})
+        facts = {"agent.engine.command": command_id, "agent.engine.version": wanted, "agent.engine.retry_at": retry_at}
+        if await self._set(cluster_id, facts, expected=eq("agent.engine.command", instead_of)) is not None:
+            key = f"engine:{command_id}"
+            await self.outbox.enqueue(Order("engine.ensure"), cluster_id=cluster_id, key=key, command_id=command_id)
 
     async def engine_answered(self, command: Document, /) -> None:
         """Take in how bringing up the engine went."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages
 
+from ..kit.crypto import VaultError
 from ..kit.errors import AppError, NotFoundError
 from ..kit.store import Document, Store
 from ..object_store.service import ObjectStores
 from .images import Images, replace_registry
+
+log = structlog.get_logger(__name__)
 
 
 class UndeliverableError(AppError):
@@ -28,18 +32,23 @@ class Resolver:
     images: Images
 
     async def resolve(self, document: Document, /) -> Command:
-        """Return the command to send. Raises UndeliverableError."""
+        """Return the command to send. Raises UndeliverableError: a command that can never be made must end, not end every link."""
+        try:
+            return await self._resolved(document)
+        except (NotFoundError, VaultError) as error:
+            raise UndeliverableError(str(error)) from error
+        except (ValueError, KeyError) as error:
+            log.exception("A command cannot be made", command_id=document["_id"], kind=document["kind"])
+            raise UndeliverableError(f"The server cannot make the command {document['kind']}. Its log says why; this is a bug.") from error
+
+    async def _resolved(self, document: Document) -> Command:
         if document["kind"] == "engine.ensure":
             return await self._engine(document)
         payload: dict[str, Any] = dict(document["payload"]) | {"kind": document["kind"]}
         if reference := document.get("storage"):
-            try:
-                target = await self.stores.target(
-                    reference["objectstore"], cluster_id=reference["cluster"], is_read_only=reference["read_only"]
-                )
-            except NotFoundError as error:
-                raise UndeliverableError(error.text) from error
-            payload["storage"] = target
+            payload["storage"] = await self.stores.target(
+                reference["objectstore"], cluster_id=reference["cluster"], is_read_only=reference["read_only"]
+            )
         return COMMAND_ADAPTER.validate_python(payload)
 
     async def _engine(self, document: Document) -> EngineEnsure:

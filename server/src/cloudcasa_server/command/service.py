@@ -15,6 +15,8 @@ from ..kit.ids import new_id
 from ..kit.store import And, Collection, Compare, Document, DuplicateKeyError, In, Not, Store, Update, eq
 from .model import COLLECTION, KEPT_SECONDS, OPEN_STATES, CommandState, Order, new_command
 
+MAX_RUNNING = 1_000
+"""Commands an agent may name as running; no agent works on so many, and a query has its limits."""
 LOGS = "joblogs"
 """Logs of jobs, apart from the commands: {_id: job id, log, is_cut}."""
 
@@ -46,9 +48,9 @@ class Outbox:
     def _now(self) -> float:
         return self.clock.now().timestamp()
 
-    async def enqueue(self, order: Order, /, *, cluster_id: str, key: str, job_id: str | None = None) -> str:
+    async def enqueue(self, order: Order, /, *, cluster_id: str, key: str, job_id: str | None = None, command_id: str | None = None) -> str:
         """Put a command in the outbox and return its id; the same key a second time returns the first one's."""
-        command_id = new_id()
+        command_id = command_id or new_id()
         document = new_command(order, command_id=command_id, cluster_id=cluster_id, key=key, job_id=job_id, created_at=self._now())
         try:
             await self._commands.insert(document)
@@ -82,7 +84,7 @@ class Outbox:
     async def adopt(self, cluster_id: str, /, *, owner: str, running: AnyCollection[str]) -> None:
         """Start a new link: what the agent works on is leased to it, everything else that is open becomes due at once."""
         mine = And((eq("cluster", cluster_id), In("state", OPEN_STATES)))
-        named = In("_id", tuple(running))
+        named = In("_id", tuple(running)[:MAX_RUNNING])
         await self._commands.update_many(And((mine, Not(named))), Update(set={"lease": {"owner": "", "until": 0.0}}))
         if running:
             await self.renew(cluster_id, running, owner=owner)
@@ -91,7 +93,7 @@ class Outbox:
         """Prolong the leases of commands that the agent says it works on."""
         if not command_ids:
             return
-        query = And((eq("cluster", cluster_id), In("_id", tuple(command_ids)), In("state", OPEN_STATES)))
+        query = And((eq("cluster", cluster_id), In("_id", tuple(command_ids)[:MAX_RUNNING]), In("state", OPEN_STATES)))
         lease = {"owner": owner, "until": self._now() + self.lease_seconds}
         await self._commands.update_many(query, Update(set={"lease": lease, "state": CommandState.ACKED.value}))
 
@@ -101,13 +103,16 @@ class Outbox:
         return command if command and command["cluster"] == cluster_id else None
 
     async def finish(self, result: Result, /, *, cluster_id: str) -> Document | None:
-        """Store a result and return the closed command; None when it is unknown, foreign or was closed before."""
+        """Store a result and return the closed command, also when it was closed before: with the result it got then.
+
+        So what follows from a result may be done again, if the first time was cut short. None when the command is unknown or foreign.
+        """
         log, result = _split_log(result)
         state = CommandState.DONE if result.outcome is Outcome.SUCCEEDED else CommandState.FAILED
         expected = And((eq("cluster", cluster_id), In("state", OPEN_STATES)))
         command = await self.find_owned(result.command_id, cluster_id=cluster_id)
-        if command is None:
-            return None
+        if command is None or CommandState(command["state"]).is_final:
+            return command
         if log is not None and command.get("job"):
             await self._keep_log(str(command["job"]), log)
         content = {
@@ -118,7 +123,7 @@ class Outbox:
         change = Update(set={"state": state.value, "result": content, "lease": {"owner": "", "until": 0.0}})
         closed = await self._commands.update(result.command_id, change, expected=expected)
         await self.bus.publish(command_topic(result.command_id), {})
-        return closed
+        return closed or await self.find(result.command_id)
 
     async def _keep_log(self, job_id: str, log: Artifacts) -> None:
         document: Document = {"_id": job_id, "log": log.log, "is_cut": log.is_log_cut}

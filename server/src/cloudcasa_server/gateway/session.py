@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 PUMP_SECONDS = 2.0
 _WATCH_SECONDS = 15.0
+_UNBROKEN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,11 @@ class Session:
                 case Progress():
                     await self._progress(frame)
                 case Result():
-                    await self._finish(frame)
+                    await _unbroken(self._finish(frame))
                     await self.link.send(Ack(id=frame.message_id))
                 case Report():
                     if frame.inventory is not None:
-                        await self.rooms.inventories.record(self.cluster_id, frame.inventory)
+                        await _unbroken(self.rooms.inventories.record(self.cluster_id, frame.inventory))
                     await self.link.send(Ack(id=frame.message_id))
                 case Close(reason=reason):
                     log.info("Agent said goodbye", cluster=self.cluster_id, reason=reason.value)
@@ -123,17 +124,17 @@ class Session:
             await self.rooms.jobs.record_progress(job, frame)
 
     async def _finish(self, result: Result) -> None:
-        """Store a result, then let the rooms act on it. One that was stored before changes nothing."""
+        """Store a result, then let the rooms act on it. Of one that was stored before, the first counts; acting on it twice does no harm."""
         command = await self.rooms.outbox.finish(result, cluster_id=self.cluster_id)
         if command is None:
-            log.info("Result of a closed or unknown command ignored", cluster=self.cluster_id, command_id=result.command_id)
+            log.info("Result of an unknown command ignored", cluster=self.cluster_id, command_id=result.command_id)
             return
         log.info("Command ended", cluster=self.cluster_id, command_id=result.command_id, kind=command["kind"], outcome=result.outcome.value)
         if command.get("job"):
             await self.rooms.jobs.wake(command["job"])
         elif command["kind"] == "engine.ensure":
             await self.rooms.clusters.engine_answered(command)
-        elif isinstance(result.output, Inventory):
+        elif isinstance(result.output, Inventory) and command["kind"] == result.output.kind:
             await self.rooms.inventories.record(self.cluster_id, result.output)
 
     async def _pump(self) -> None:
@@ -164,6 +165,16 @@ class Session:
             while True:
                 await self._check_current()
                 await signal.receive(timeout_seconds=_WATCH_SECONDS)
+
+
+async def _unbroken(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work to its end also when the link ends meanwhile: what was taken in by half would not be sent again."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_UNBROKEN_SECONDS)
+        raise
 
 
 async def _race(*parts: Coroutine[Any, Any, None]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ..kit.errors import InvalidError
 from ..kit.rest import Hooks, RequestContext, Resource, Unique
-from ..kit.store import Document
-from .model import ApiKeyFields
+from ..kit.store import And, Compare, Document, eq
+from .model import ApiKeyFields, Role
 from .service import ApiKeys, new_key, stored_parts
 
 
@@ -22,6 +23,13 @@ class ApiKeyHooks(Hooks):
         """Show the key in the answer to the POST that made it."""
         key = getattr(context.request.state, "new_api_key", None)
         return document | {"api_key": key} if key else document
+
+    async def before_delete(self, context: RequestContext, document: Document, /) -> None:
+        """Refuse to delete the last key that may do everything: nobody could make another."""
+        others = And((eq("roles", Role.ADMIN.value), Compare("_id", "ne", document["_id"])))
+        if Role.ADMIN in document.get("roles", ()) and not await context.store.collection(APIKEYS.name).count(others):
+            message = f'Cannot delete the API key "{document["name"]}": it is the last one with the role admin. Make another first.'
+            raise InvalidError(message, issues={"_id": message})
 
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:
         """Make the deletion count at once."""

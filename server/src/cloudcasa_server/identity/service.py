@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from starlette.requests import Request
 
 from ..kit.clock import Clock
 from ..kit.crypto import write_private
-from ..kit.errors import UnauthorizedError
+from ..kit.errors import InvalidError, UnauthorizedError
 from ..kit.ids import new_token
 from ..kit.rest import Documents, Principal
 from ..kit.store import ALL, Document, eq
@@ -88,15 +89,29 @@ class ApiKeys:
     async def bootstrap(self, data_dir: Path) -> str | None:
         """Make the first key when there is none, and return it to be shown once; it is also in `data_dir`/bootstrap-key.
 
-        The file is written first: a key that is stored but known to nobody would lock everyone out.
+        The file is written first: a key that is stored but known to nobody would lock everyone out. Of two processes that start at once,
+        both take the key of the file that came first, and one stores it.
         """
         if await self._documents.collection.count(ALL):
             return None
-        key = new_key()
-        write_private(data_dir / BOOTSTRAP_FILE, f"{key}\n".encode())
+        key = _first_key(data_dir / BOOTSTRAP_FILE)
         document = self._documents.new({"name": BOOTSTRAP_NAME, "roles": ["admin"]}, user="")
-        await self._documents.insert(document | stored_parts(key))
+        try:
+            await self._documents.insert(document | stored_parts(key))
+        except InvalidError:
+            return None
         return key
+
+
+def _first_key(file: Path) -> str:
+    """Return the key in the file, which is made when there is none or it holds no key."""
+    with suppress(FileExistsError):
+        write_private(file, f"{new_key()}\n".encode(), is_new=True)
+    key = file.read_text("ascii", errors="replace").strip()
+    if not _KEY.fullmatch(key):
+        key = new_key()
+        write_private(file, f"{key}\n".encode())
+    return key
 
 
 def stored_parts(key: str) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudcasa_contract.commands import Inventory
 
@@ -17,6 +17,13 @@ CLAIMS = "kubepvclaims"
 STORAGE_CLASSES = "kubestorageclasses"
 Row = dict[str, Any]
 _KEYS = ("namespace_name", "name")
+
+
+class Claim(NamedTuple):
+    """A persistent volume claim, by name."""
+
+    namespace: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

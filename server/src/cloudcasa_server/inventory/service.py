@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as AnyCollection
 from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex
@@ -12,10 +13,11 @@ from cloudcasa_contract.states import ClusterState
 from ..command.model import CommandState, Order
 from ..command.service import Outbox
 from ..kit.rest import Documents
-from ..kit.store import Document, DuplicateKeyError, Store, Update, eq
-from .model import COLLECTION, diff, rows
+from ..kit.store import And, Compare, Document, DuplicateKeyError, Store, Update, eq
+from .model import CLAIMS, COLLECTION, Claim, diff, rows
 
 FRESH_SECONDS = 5.0
+_BOUND = "Bound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,14 @@ class Inventories:
     outbox: Outbox
 
     async def record(self, cluster_id: str, inventory: Inventory, /) -> None:
-        """Keep an inventory as the cluster's latest, unless a later one is kept already."""
+        """Keep an inventory as the cluster's latest, unless a later one is kept already.
+
+        One from the future counts as of now: a clock that was wrong once must not keep later inventories out.
+        """
         kept = self.store.collection(COLLECTION)
         content: Document = {
             "_id": cluster_id,
-            "taken_at": inventory.taken_at.timestamp(),
+            "taken_at": min(inventory.taken_at.timestamp(), self.outbox.clock.now().timestamp()),
             **inventory.model_dump(mode="json", exclude={"taken_at"}),
         }
         existing = await kept.get(cluster_id)
@@ -57,7 +62,25 @@ class Inventories:
             await documents.delete(document_id)
 
     async def fresh_namespaces(self, cluster: Document, /) -> frozenset[str] | None:
-        """Ask the agent what namespaces there are now; None when it cannot be asked or does not answer in time."""
+        """Return the namespaces there are now; None when the agent cannot be asked or does not answer in time."""
+        inventory = await self.fresh(cluster)
+        return None if inventory is None else frozenset(inventory.namespaces)
+
+    async def bound_claims(self, cluster_id: str, /, *, since: int) -> frozenset[Claim]:
+        """Return the bound claims that the cluster has had since a time, as far as its agent told."""
+        query = And((eq("cluster_id", cluster_id), eq("phase", _BOUND), Compare("_created", "lte", since)))
+        found = await self.documents[CLAIMS].collection.find(query)
+        return frozenset(Claim(str(each["namespace_name"]), str(each["name"])) for each in found)
+
+    async def still_bound(self, cluster: Document, claims: AnyCollection[Claim], /) -> frozenset[Claim]:
+        """Return those of the claims that are there now; all when the agent cannot be asked."""
+        inventory = await self.fresh(cluster)
+        if inventory is None:
+            return frozenset(claims)
+        return frozenset(claims) & {Claim(each.namespace, each.name) for each in inventory.pvcs if each.phase == _BOUND}
+
+    async def fresh(self, cluster: Document, /) -> Inventory | None:
+        """Ask the agent what there is now; None when it cannot be asked or does not answer in time."""
         if cluster["status"]["state"] != ClusterState.ACTIVE.value:
             return None
         key = f"inventory:{cluster['_id']}:{token_hex(8)}"
@@ -65,7 +88,7 @@ class Inventories:
         command = await self.outbox.wait_done(command_id, timeout_seconds=FRESH_SECONDS)
         if command is None or command["state"] != CommandState.DONE.value:
             return None
-        return frozenset((command["result"]["output"] or {}).get("namespaces", ()))
+        return Inventory.model_validate(command["result"]["output"])
 
     async def forget(self, cluster_id: str, /) -> None:
         """Drop what is known of a cluster that is no more."""

@@ -15,6 +15,8 @@ FIRST_STEP = "preflight"
 POLL_SECONDS = 30.0
 """How often a waiting job looks by itself; it is woken when its result arrives."""
 ACTIVITY_LIMIT = 200
+ACTIVITY_CHARACTERS = 1_000
+"""Longest line of an activity: an agent must not make a document grow without end."""
 
 
 @dataclass(frozen=True, slots=True)

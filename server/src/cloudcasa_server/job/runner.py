@@ -44,12 +44,16 @@ class Runner:
         async with self.bus.subscribe(TOPIC) as signal, asyncio.TaskGroup() as tasks:
             while True:
                 await self._slots.acquire()
-                job = await self._claim_safely()
+                job = None
+                try:
+                    job = await self._claim_safely()
+                finally:
+                    if job is None:
+                        self._slots.release()
                 if job is not None:
                     tasks.create_task(self._run_one(job))
-                    continue
-                self._slots.release()
-                await signal.receive(timeout_seconds=IDLE_SECONDS)
+                else:
+                    await signal.receive(timeout_seconds=IDLE_SECONDS)
 
     async def _claim_safely(self) -> Document | None:
         try:
@@ -78,6 +82,8 @@ class Runner:
             await self.advance(job)
         except StoreError:
             log.warning("A job lost its database and will be taken up again", job=job["_id"], exc_info=True)
+        except Exception:  # a bug in one job must not end the others, which run beside it
+            log.exception("A job could not go on and will be taken up again", job=job["_id"])
         finally:
             self._slots.release()
 

@@ -13,7 +13,7 @@ from ..kit.bus import Bus
 from ..kit.clock import Clock
 from ..kit.rest import Documents
 from ..kit.store import And, Collection, Compare, Document, In, Or, Query, Store, Update, eq
-from .model import ACTIVITY_LIMIT, JobRequest, job_fields
+from .model import ACTIVITY_CHARACTERS, ACTIVITY_LIMIT, JobRequest, job_fields
 
 TOPIC = "jobs"
 _DEFINITIONS = (("backupdef", "kubebackups"), ("offloaddef", "kubeoffloads"), ("restoredef", "kuberestores"))
@@ -88,12 +88,12 @@ class Jobs:
         return await self._jobs.count(query) > 0
 
     async def record(self, job: Document, changes: Mapping[str, Any], /, *, activity: str = "", owner: str) -> Document | None:
-        """Write a step's outcome if `owner` still holds the lease; return the job as it is now, or None."""
+        """Write a step's outcome if `owner` still holds the lease and nobody ended the job; return the job as it is now, or None."""
         change = Update(
             set={**changes, "script.lease.until": self.now() + self.lease_seconds, "_updated": int(self.now())},
             push={"activity": activity} if activity else {},
         )
-        changed = await self._jobs.update(job["_id"], change, expected=eq("script.lease.owner", owner))
+        changed = await self._jobs.update(job["_id"], change, expected=And((eq("script.lease.owner", owner), _OPEN)))
         if changed is not None and "state" in changes:
             await self.tell_definitions(changed)
         return changed
@@ -118,7 +118,8 @@ class Jobs:
     async def record_progress(self, job: Document, progress: Progress, /) -> None:
         """Show how far the command of a job is."""
         last = job["activity"][-1] if job["activity"] else ""
-        await self.note(job["_id"], progress.activity if progress.activity != last else "", changes=_progress_fields(job, progress))
+        text = progress.activity[:ACTIVITY_CHARACTERS]
+        await self.note(job["_id"], text if text != last else "", changes=_progress_fields(job, progress))
 
     async def end_all(self, cluster_id: str, /, *, message: str) -> None:
         """Fail every running job of a cluster that is no more."""
@@ -171,7 +172,7 @@ def _progress_fields(job: Document, progress: Progress) -> dict[str, Any]:
         "failed_pvs": sum(volume.phase in done - {"Completed"} for volume in volumes),
     }
     fields: dict[str, Any] = {
-        "phase": progress.phase,
+        "phase": progress.phase[:ACTIVITY_CHARACTERS],
         "num_total_resources": progress.items_total,
         "num_restored_resources" if job["type"] == JobType.RESTORE.value else "num_backup_resources": progress.items_done,
     }

@@ -6,7 +6,7 @@ only snapshotted where its data should have been copied makes the job PARTIAL, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cloudcasa_contract.commands import BackupOutput, RestoreOutput, VolumeResult
@@ -29,14 +29,23 @@ class Verdict:
         return self.state in {JobState.COMPLETED, JobState.PARTIAL}
 
 
-def judge(output: BackupOutput | RestoreOutput, /, *, needs_data: bool = False, needs_volumes: bool = True) -> Verdict:
-    """Return the verdict. `needs_data`: volumes must have been copied, not only snapshotted; `needs_volumes`: none may be left out."""
+def judge(
+    output: BackupOutput | RestoreOutput, /, *, needs_data: bool = False, needs_volumes: bool = True, forgotten: Sequence[str] = ()
+) -> Verdict:
+    """Return the verdict.
+
+    `needs_data`: volumes must have been copied, not only snapshotted; `needs_volumes`: none may be left out; `forgotten`: claims that
+    should be in it and of which Velero said nothing at all, as namespace/name.
+    """
     what = "Backup" if isinstance(output, BackupOutput) else "Restore"
     if output.phase not in {VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED}:
         reasons = [output.failure_reason, *output.artifacts.errors[:_SHOWN]]
         why = "; ".join(reason for reason in reasons if reason) or "Velero gave no reason; see the job's log"
         return Verdict(JobState.FAILED, f'{what} failed, Velero ended with "{output.phase}": {why}.')
     troubles = list(_troubles(output, needs_data=needs_data, needs_volumes=needs_volumes))
+    if forgotten:
+        named = _some([f"volume {claim}" for claim in forgotten])
+        troubles.append(f"{named} selected, but Velero says nothing of the data")
     if not troubles:
         return Verdict(JobState.COMPLETED, f"{what} successful")
     return Verdict(JobState.PARTIAL, f"{what} finished in part: {'; '.join(troubles)}.")

@@ -15,7 +15,7 @@ import structlog
 
 HIDDEN = "[hidden]"
 _SECRET_KEY = re.compile(r"secret|passw|credential|token|authorization|(^|_)otp$|(^|_|api)key(s)?$|private_key|access_key", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"(?i)(bearer\s+)[A-Za-z0-9_.\-]{8,}|(://[^/\s:@]+:)[^@\s/]+(?=@)")
+_SECRET_TEXT = re.compile(r"(?i)(bearer\s+)[A-Za-z0-9_.\-]{8,}|(://[^/\s:@]+:)[^@\s/]+(?=@)|(/)[A-Za-z0-9_-]{43}(?=\.yaml)")
 _MAX_DEPTH = 6
 
 
@@ -30,7 +30,7 @@ def _redacted(key: str, value: Any, depth: int) -> Any:
     if _SECRET_KEY.search(key) and not isinstance(value, bool | None):
         return HIDDEN
     if isinstance(value, str):
-        return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", value)
+        return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", value)
     if depth >= _MAX_DEPTH:
         return value
     if isinstance(value, Mapping):

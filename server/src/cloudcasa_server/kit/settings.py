@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     """PEM file of the server's certificate and its chain. Default: one made by the server's own CA in `data_dir`/tls."""
     tls_private_key_file: Path | None = None
     """PEM file of the certificate's private key. Set both or neither."""
+    tls_ca_file: Path | None = None
+    """PEM file of the private CA that signed `tls_certificate_file`, for agents to trust. Default: none, a CA that the agents' image
+    trusts signed it. Not to be set without an own certificate: the server's own CA is known."""
     tls_names: list[str] = Field(default_factory=list)
     """Further host names and IP addresses for the server's own certificate, as JSON list. Default: those of `public_url`, localhost."""
     master_key_file: Path | None = None
@@ -71,6 +74,8 @@ class Settings(BaseSettings):
             raise ValueError(f'CLOUDCASA_PUBLIC_URL is "{self.public_url}"; it must look like https://backup.example.org')
         if (self.tls_certificate_file is None) != (self.tls_private_key_file is None):
             raise ValueError("Set both CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE, or neither.")
+        if self.tls_ca_file and not self.tls_certificate_file:
+            raise ValueError("CLOUDCASA_TLS_CA_FILE goes with CLOUDCASA_TLS_CERTIFICATE_FILE. Set that too, or leave both out.")
         return self
 
     @property

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -34,7 +35,7 @@ class Certificate:
     certificate_file: Path
     private_key_file: Path
     ca_file: Path | None
-    """None when the operator brought the certificate: then clients know its CA already."""
+    """None when the operator brought a certificate of a CA that clients know already."""
 
 
 def ensure_certificate(directory: Path, *, names: Sequence[str], now: datetime) -> Certificate:
@@ -48,12 +49,28 @@ def ensure_certificate(directory: Path, *, names: Sequence[str], now: datetime) 
     return found
 
 
-def own_certificate(certificate_file: Path, private_key_file: Path) -> Certificate:
+def own_certificate(certificate_file: Path, private_key_file: Path, *, ca_file: Path | None = None) -> Certificate:
     """Return the certificate the operator brought. Raises ValueError or OSError when the files do not belong together."""
     certificate = _read(certificate_file)
+    if ca_file and not _leads_to(x509.load_pem_x509_certificates(certificate_file.read_bytes()), ca_file):
+        raise ValueError(f"The certificate {certificate_file} and its chain are not signed by a CA in {ca_file}.")
     if _public(_key(private_key_file)) != _public_of(certificate):
         raise ValueError(f"The private key {private_key_file} does not belong to the certificate {certificate_file}.")
-    return Certificate(certificate_file, private_key_file, None)
+    return Certificate(certificate_file, private_key_file, ca_file)
+
+
+def _leads_to(chain: Sequence[x509.Certificate], ca_file: Path) -> bool:
+    """Tell whether a certificate of the chain is one of the file's, or is issued by one."""
+    trusted = x509.load_pem_x509_certificates(ca_file.read_bytes())
+    return any(one == ca or _is_issued(one, ca) for one in chain for ca in trusted)
+
+
+def _is_issued(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def fingerprint(certificate_file: Path) -> str:

@@ -53,11 +53,16 @@ class ObjectStore(ResourceModel):
 def normalise_endpoint(endpoint: str, /) -> str:
     """Return the URL for `host`, `host:port`, `http(s)://host[:port][/]`; a host without scheme means https. Raises ValueError."""
     text = endpoint.strip()
-    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        port = parts.port
+    except ValueError as error:
+        message = f'"{endpoint}" is not an endpoint: {str(error)[:1].lower()}{str(error)[1:]}.'
+        raise ValueError(message) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
         message = f'"{endpoint}" is not an endpoint: give a host, or http(s)://host with a port if it needs one, and no path.'
         raise ValueError(message)
-    if parts.port is not None and not parts.port:
+    if port == 0:
         message = f'"{endpoint}" has no valid port.'
         raise ValueError(message)
     return f"{parts.scheme}://{parts.netloc}"

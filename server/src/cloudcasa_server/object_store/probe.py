@@ -23,6 +23,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    InvalidRegionError,
     SSLError,
 )
 from pydantic import SecretStr
@@ -91,25 +92,27 @@ class S3Probe:
 def _probe_blocking(target: ProbeTarget) -> None:
     key = join_prefix(target.prefix, "cloudcasa-probe", secrets.token_hex(8))
     body = secrets.token_bytes(32)
-    with _client(target) as client:
-        try:
+    try:
+        with _client(target) as client:
             client.list_objects_v2(Bucket=target.bucket, Prefix=join_prefix(target.prefix), MaxKeys=1)
             client.put_object(Bucket=target.bucket, Key=key, Body=body)
             try:
                 is_same = client.get_object(Bucket=target.bucket, Key=key)["Body"].read() == body
             finally:
                 client.delete_object(Bucket=target.bucket, Key=key)
-        except ClientError as error:
-            raise _refused(target, error) from error
-        except SSLError as error:
-            raise _unreachable(
-                target, "its TLS certificate is not trusted; give its CA in ca_pem or set skip_tls_certificate_validation"
-            ) from error
-        except (EndpointConnectionError, ConnectTimeoutError, HTTPClientError) as error:
-            raise _unreachable(target, "nothing answers there") from error
-        except (BotoCoreError, ValueError) as error:
-            message = f'Cannot use bucket "{target.bucket}" at {target.endpoint}: {error}'
-            raise ProbeError(message, field="s3provider.endpoint") from error
+    except ClientError as error:
+        raise _refused(target, error) from error
+    except SSLError as error:
+        raise _unreachable(
+            target, "its TLS certificate is not trusted; give its CA in ca_pem or set skip_tls_certificate_validation"
+        ) from error
+    except (EndpointConnectionError, ConnectTimeoutError, HTTPClientError) as error:
+        raise _unreachable(target, "nothing answers there") from error
+    except InvalidRegionError as error:
+        raise ProbeError(f'"{target.region.strip()}" is not a region, such as us-east-1.', field="region") from error
+    except (BotoCoreError, ValueError, OSError) as error:
+        message = f'Cannot use bucket "{target.bucket}" at {target.endpoint}: {error}'
+        raise ProbeError(message, field="s3provider.endpoint") from error
     if not is_same:
         message = f'Cannot use bucket "{target.bucket}" at {target.endpoint}: what was written was not read back.'
         raise ProbeError(message, field="bucket_name")

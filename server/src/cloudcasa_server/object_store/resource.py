@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from ..kit.errors import InvalidError
 from ..kit.rest import Hooks, RequestContext, Resource, Unique
 from ..kit.store import And, Compare, Document, eq
-from .model import DEFAULT_REGION, ObjectStore, normalise_endpoint, same_place
+from .model import DEFAULT_REGION, ObjectStore, join_prefix, normalise_endpoint, same_place
 from .probe import ProbeError, ProbeTarget
 from .service import COLLECTION, ObjectStores
 
@@ -29,6 +29,12 @@ class ObjectStoreHooks(Hooks):
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Probe again when the place or the keys changed."""
+        moved = [field for field in ("bucket_name", "prefix") if join_prefix(old.get(field)) != join_prefix(new.get(field))]
+        if moved and (data := await _data(context, old["_id"])):
+            text = (
+                f'Cannot change {moved[0]} of the object store "{old["name"]}": {", ".join(data)} would lose their data. Register another.'
+            )
+            raise _refuse(moved[0], text)
         if same_place(old) != same_place(new):
             await _check(context, new)
         return new
@@ -49,10 +55,18 @@ async def _users(context: RequestContext, objectstore_id: str) -> list[str]:
     ):
         found = await context.store.collection(collection).find(eq(path, objectstore_id), limit=3, projection={"name": True})
         users += [f'{noun} "{user["name"]}"' for user in found]
+    return users + await _data(context, objectstore_id)
+
+
+async def _data(context: RequestContext, objectstore_id: str) -> list[str]:
+    """Return what lies in the store, or is being written to it or read from it."""
     points = And((eq("objectstore", objectstore_id), Compare("state", "ne", "DELETING")))
-    if count := await context.store.collection("backupinstances").count(points):
-        users.append(f"{count} recovery point{'s' if count > 1 else ''}")
-    return users
+    running = And((eq("script.data.objectstore", objectstore_id), eq("script.is_open", True)))
+    counts = {
+        "recovery point": await context.store.collection("backupinstances").count(points),
+        "running job": await context.store.collection("jobs").count(running),
+    }
+    return [f"{count} {noun}{'s' if count > 1 else ''}" for noun, count in counts.items() if count]
 
 
 async def _check(context: RequestContext, document: Document) -> None:
@@ -130,6 +144,7 @@ OBJECT_STORES = Resource(
     initial=lambda: {"validate_state": "VALIDATING", "validate_message": ""},
     write_only=frozenset({"s3provider.credentials"}),
     hidden=frozenset({"repo_password"}),
+    bound={"s3provider.credentials": ("s3provider.endpoint", "bucket_name", "provider_type")},
     references={"proxy_cluster_list": "kubeclusters"},
     unique=(
         Unique(("name",), 'The name "{name}" is taken by another object store.'),

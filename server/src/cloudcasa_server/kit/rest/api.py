@@ -84,7 +84,7 @@ class RestApi:
 
         async def handler(context: RequestContext) -> Response:
             method = "GET" if context.request.method == "HEAD" else context.request.method
-            return await offered[method](context, resource)
+            return await offered[method](context, context.resources[resource.name])
 
         if offered:
             self.route(path, handler, methods=tuple(offered), access=access)
@@ -95,7 +95,7 @@ class RestApi:
         async def run(context: RequestContext) -> Response:
             document = await context.documents(name).get(context.path_params["id"])
             body = await read_object(context.request, is_optional=True)
-            return handlers.acted(context, self.resources[name], await handler(context, document, body))
+            return handlers.acted(context, context.resources[name], await handler(context, document, body))
 
         self.route(f"{PREFIX}/{name}/{{id}}/action/{action}", run, methods=("POST",), access=access or requires(f"{name}.write"))
 
@@ -121,7 +121,7 @@ class RestApi:
             clock=self.clock,
             vault=self.vault,
             services=self.services,
-            resources=self.resources,
+            resources={name: resource.as_seen_by(principal) for name, resource in self.resources.items()},
             request=request,
             request_id=getattr(request.state, "request_id", ""),
             log=structlog.get_logger("rest"),

@@ -20,7 +20,7 @@ from .documents import Documents, not_unique, present, settable_fields
 from .embed import Tree, embed, parse_embedded
 from .listing import MAX_SKIP, page_links, parse_listing
 from .resource import Resource
-from .validation import check_immutable, judge, merged, settable
+from .validation import check_bound, check_immutable, judge, merged, settable
 
 Serve = Callable[[RequestContext, Resource], Awaitable[Response]]
 
@@ -83,7 +83,7 @@ async def replace(context: RequestContext, resource: Resource) -> Response:
     def wanted(stored: Document, _: Document) -> Document:
         return deepcopy(dict(resource.defaults)) | settable(body, resource, stored)
 
-    return await _write(context, resource, wanted)
+    return await _write(context, resource, body, wanted)
 
 
 async def patch(context: RequestContext, resource: Resource) -> Response:
@@ -94,10 +94,14 @@ async def patch(context: RequestContext, resource: Resource) -> Response:
         changes = settable(body, resource, stored)
         return {**current, **{key: merged(current.get(key), value) for key, value in changes.items()}}
 
-    return await _write(context, resource, wanted)
+    return await _write(context, resource, body, wanted)
 
 
-async def _write(context: RequestContext, resource: Resource, wanted: Callable[[Document, Document], Document]) -> Response:
+Wanted = Callable[[Document, Document], Document]
+"""From the stored document and its settable fields in clear to the settable fields that are asked for."""
+
+
+async def _write(context: RequestContext, resource: Resource, body: Document, wanted: Wanted) -> Response:
     """Try until no one changed the document in between; a changed etag ends it with 412."""
     match = _if_match(context)
     documents = context.documents(resource.name)
@@ -106,7 +110,7 @@ async def _write(context: RequestContext, resource: Resource, wanted: Callable[[
         if match is None:
             raise PreconditionRequiredError(f'To change this {resource.noun}, send its _etag in the header "If-Match".')
         _check_etag(match, old, resource)
-        new = await _judged(context, resource, old, wanted)
+        new = await _judged(context, resource, old, body, wanted)
         stored = await _store(documents, old, new)
         if stored is not None:
             context.log.info("Document changed", resource=resource.name, id=old["_id"], user=context.principal.email)
@@ -114,7 +118,7 @@ async def _write(context: RequestContext, resource: Resource, wanted: Callable[[
     raise ConflictError(f"This {resource.noun} is being changed by others at the same time. Try again.")
 
 
-async def _judged(context: RequestContext, resource: Resource, old: Document, wanted: Callable[[Document, Document], Document]) -> Document:
+async def _judged(context: RequestContext, resource: Resource, old: Document, body: Document, wanted: Wanted) -> Document:
     """Return the document as it is to be stored."""
     documents = context.documents(resource.name)
     allowed = settable_fields(resource)
@@ -123,6 +127,7 @@ async def _judged(context: RequestContext, resource: Resource, old: Document, wa
     fields = _with_kept_secrets(resource, current, wanted(old, current))
     judge(fields, resource)
     check_immutable(current, fields, resource)
+    check_bound(current, fields, resource, sent=body)
     new = {key: value for key, value in old.items() if key not in allowed} | fields
     await check_references(context, resource, new, than=old)
     new = await resource.hooks.before_update(context, old, _sealed(documents, old, clear, new))

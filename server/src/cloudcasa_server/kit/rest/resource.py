@@ -8,12 +8,13 @@ server-owned fields; the pydantic `model` only judges.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from ..store import Document, Index
+from .access import Principal
 
 if TYPE_CHECKING:
     from .context import RequestContext
@@ -88,6 +89,11 @@ class Resource:
     E.g. s3provider.credentials."""
     hidden: frozenset[str] = frozenset()
     """Dotted server-owned paths never shown and never filterable."""
+    guarded: Mapping[str, str] = field(default_factory=dict)
+    """Dotted path -> permission: hidden from callers without it. E.g. {'status.agentURL': 'kubeclusters.write'}."""
+    bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Write-only path -> paths it was given for: when one of those changes, the secret must be sent again, so that it never goes
+    to a place its owner did not mean."""
     references: Mapping[str, str] = field(default_factory=dict)
     """Dotted path -> resource name: checked on write when client-settable (422 dangling), embeddable on read."""
     unique: tuple[Unique, ...] = (Unique(("name",), "Another one has this name already."),)
@@ -96,3 +102,8 @@ class Resource:
     """Dotted path -> {value a client may ask for in `where`: value as stored}. E.g. {'state': {'CANCELLED': 'CANCELED'}}."""
     methods: frozenset[str] = ALL_METHODS
     hooks: Hooks = field(default_factory=Hooks)
+
+    def as_seen_by(self, principal: Principal) -> Resource:
+        """Return the resource with what this caller must not see among the hidden paths."""
+        secret = {path for path, permission in self.guarded.items() if not principal.allows(permission)}
+        return replace(self, hidden=self.hidden | secret) if secret else self

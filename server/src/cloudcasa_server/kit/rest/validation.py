@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import InvalidError
 from ..store import Document
+from . import paths
 from .documents import IGNORED, settable_fields
 from .resource import Resource
 
@@ -94,6 +95,16 @@ def check_immutable(old: Mapping[str, Any], new: Mapping[str, Any], resource: Re
     }
     if issues:
         raise InvalidError(next(iter(issues.values())), issues=issues)
+
+
+def check_bound(old: Mapping[str, Any], new: Mapping[str, Any], resource: Resource, *, sent: Mapping[str, Any]) -> None:
+    """Refuse to keep a stored secret, or a part of it, when what it was given for changes."""
+    for secret, places in resource.bound.items():
+        moved = [path for path in places if paths.get(old, path) != paths.get(new, path)]
+        is_kept = paths.get(new, secret) is not None and paths.get(new, secret) != paths.get(sent, secret)
+        if moved and is_kept:
+            text = f"The stored {secret} are not used with another {moved[0]}. Send {secret} too, all of them."
+            raise InvalidError(text, issues={secret.partition(".")[0]: text})
 
 
 def merged(old: Any, patch: Any) -> Any:

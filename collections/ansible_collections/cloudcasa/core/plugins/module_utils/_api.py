@@ -21,7 +21,7 @@ PAGE_SIZE = 100
 
 MEANINGS = {
     400: ("bad_request", "the request is malformed"),
-    401: ("unauthorized", "the API key is missing or wrong; check api_key or the variable CLOUDCASA_API_KEY"),
+    401: ("unauthorized", "the API key is missing or wrong"),
     403: ("forbidden", "the API key is not permitted to do this"),
     404: ("not_found", "there is no such thing"),
     405: ("method_not_allowed", "the server does not offer this"),
@@ -31,6 +31,8 @@ MEANINGS = {
     428: ("etag_required", "the server wants to know which version is meant"),
     429: ("too_many_requests", "the server asks to slow down; run the task again later"),
 }
+HINTS = {401: "Check api_key, or the variable CLOUDCASA_API_KEY."}
+FAILED = "the server, or a proxy before it, failed; look at its log"
 
 
 class Api:
@@ -123,7 +125,7 @@ class Api:
         try:
             response = self._http.request(method, url, headers=headers, body=data)
         except TransportError as e:
-            text = f"Cannot reach the CloudCasa server at {self._base_url}: {e.reason}. Check api_url, and ca_path for its certificate."
+            text = f"Cannot reach the CloudCasa server at {self._base_url}: {e.reason}. {_hint(self._base_url, e.reason)}"
             raise ApiError(text, status=0, code="unreachable", url=url) from e
         if response.status >= 300:
             raise _refusal(method, url, response)
@@ -137,6 +139,17 @@ def _base(url: str) -> str:
     return base.rstrip("/")
 
 
+def _hint(base_url: str, reason: str) -> str:
+    """Return what to look at when no answer came."""
+    if not base_url.startswith("https://"):
+        return "Check api_url: it is the server's https address, such as https://cloudcasa.example.com:8443."
+    if "not valid for" in reason:
+        return "Call it by a name that its certificate is for; the server's settings PUBLIC_URL and TLS_NAMES say which."
+    if "certificate" in reason:
+        return "Name the file of the authority that signed its certificate in ca_path."
+    return "Check api_url, and that the server runs."
+
+
 def _encoded(query: t.Mapping[str, t.Any] | None) -> t.Dict[str, str]:
     given = {name: value for name, value in (query or {}).items() if value is not None}
     return {name: json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else str(value) for name, value in given.items()}
@@ -148,13 +161,15 @@ def _document(method: str, url: str, response: Response) -> Document:
     try:
         document = json.loads(response.body)
     except ValueError as e:
-        text = f"{method} {url} answered {response.status} with something that is not JSON. Is api_url the address of a CloudCasa server?"
+        text = f"{method} {_plain(url)} answered {response.status} with something that is not JSON. Is api_url the address of a CloudCasa server?"
         raise ApiError(text, status=response.status, code="not_json", url=url) from e
     return t.cast(Document, document) if isinstance(document, dict) else {"_items": document}
 
 
 def _refusal(method: str, url: str, response: Response) -> ApiError:
-    code, meaning = MEANINGS.get(response.status, ("server_error" if response.status >= 500 else "unexpected_status", "unexpected"))
+    is_failure = response.status >= 500
+    unknown = ("server_error", FAILED) if is_failure else ("unexpected_status", "is api_url the address of a CloudCasa server?")
+    code, meaning = MEANINGS.get(response.status, unknown)
     try:
         document = json.loads(response.body or b"{}")
     except ValueError:
@@ -162,9 +177,15 @@ def _refusal(method: str, url: str, response: Response) -> ApiError:
     error = document.get("_error") if isinstance(document, dict) else None
     said = str(error.get("message", "")).strip() if isinstance(error, dict) else ""
     issues = document.get("_issues") if isinstance(document, dict) else None
-    if response.status == 401:
-        said = f"{said.rstrip('.')}: {meaning}" if said else ""
-    text = said or f"{method} {url} answered {response.status}: {meaning}"
-    if not text.endswith((".", "!", "?")):
-        text += "."
-    return ApiError(text, status=response.status, code=code, issues=issues, url=url)
+    text = _sentence(said or f"{method} {_plain(url)} answered {response.status}: {meaning}")
+    hint = HINTS.get(response.status)
+    return ApiError(f"{text} {hint}" if hint else text, status=response.status, code=code, issues=issues, url=url)
+
+
+def _plain(url: str) -> str:
+    """Return an address without its query, which only machines read."""
+    return url.partition("?")[0]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 import typing as t
 from dataclasses import dataclass, field
@@ -58,6 +60,8 @@ class OpenUrlHttp:
 
     def request(self, method: str, url: str, *, headers: dict[str, str], body: bytes | None = None) -> Response:
         """Send one request. The key never follows a redirect to another place, and ~/.netrc never replaces it."""
+        if self._ca_path and not os.path.exists(self._ca_path):
+            raise TransportError(f'ca_path names "{self._ca_path}" for its certificate, and there is no such file', url=url)
         try:
             answer = open_url(
                 url,
@@ -88,6 +92,7 @@ def _response(answer: t.Any, status: int) -> Response:
 
 
 def _reason(error: Exception) -> str:
+    """Return what went wrong without what only programs read: "[Errno 111] Connection refused" is "Connection refused"."""
     reason = getattr(error, "reason", None) or error
-    text = to_text(reason).strip() or type(error).__name__
-    return text.rstrip(".")
+    text = re.sub(r"\[(Errno [-0-9]+|SSL: \w+)\] | \(_ssl\.c:\d+\)", "", to_text(reason)).strip()
+    return text.rstrip(".") or type(error).__name__

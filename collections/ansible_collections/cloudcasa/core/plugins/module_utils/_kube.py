@@ -40,7 +40,8 @@ class Kube:
             client = kube_config.new_client_from_config(config_file=kubeconfig, context=context)
             self._client = DynamicClient(client)
         except (ConfigException, OSError) as e:
-            raise CloudCasaError(f"Cannot use the kubeconfig: {e}", code="kubeconfig", details={"kubeconfig": kubeconfig}) from e
+            named = f' "{kubeconfig}"' if kubeconfig else " ~/.kube/config"
+            raise CloudCasaError(f"Cannot use the kubeconfig{named}: {e}", code="kubeconfig", details={"kubeconfig": kubeconfig}) from e
         except (ApiException, TransportError) as e:
             raise CloudCasaError(f"Cannot reach the Kubernetes cluster: {_text(e)}", code="kubernetes") from e
 

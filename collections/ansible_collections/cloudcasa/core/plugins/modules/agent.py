@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Fetches the manifest of a registered cluster as C(kubectl) would, applies it server-side with the field manager
     C(cloudcasa.core.agent), and waits until the cluster is V(ACTIVE).
-  - Something counts as changed only where the resource version of an object changed.
+  - An object counts as changed only where its content differs. Its status does not count, nor does the bootstrap credential, which the
+    server renews each time after the agent has used it.
 extends_documentation_fragment:
   - cloudcasa.core._auth
   - cloudcasa.core._state
@@ -31,7 +32,8 @@ options:
     description:
       - V(present) applies the manifest.
       - V(absent) deletes what the manifest holds, which includes the namespace C(cloudcasa-io) with everything in it. Custom resource
-        definitions that the agent installed stay, since other software may use them. The cluster stays registered.
+        definitions that the agent installed stay, since other software may use them, and so does the cluster role binding
+        C(velero-cloudcasa-io). The cluster stays registered.
   cluster:
     description:
       - The cluster, by name or id, as it was registered with M(cloudcasa.core.cluster).

@@ -67,7 +67,7 @@ options:
     type: bool
   pause:
     description:
-      - Whether its schedule is suspended.
+      - Whether its schedule is suspended. The server keeps it; schedules do not run yet.
     type: bool
   tags:
     description:
@@ -89,11 +89,13 @@ options:
     type: str
   copy_delete_snapshots:
     description:
-      - Whether the snapshot is dropped once it has been copied. The server does so unless told otherwise.
+      - Whether the snapshot is dropped once it has been copied.
+      - The server keeps it, but it has no effect yet, since the engine drops each snapshot whose data it has copied.
     type: bool
   copy_settings:
     description:
       - Settings of the data movement, for instance C(pvc_parallelism) or C(upload_speed_limit). They replace the ones that are there.
+      - The server keeps them, but they have no effect yet.
     type: dict
 seealso:
   - module: cloudcasa.core.backup_run
@@ -110,15 +112,14 @@ EXAMPLES = r"""
     namespaces: [web, db]
     copy: true
 
-- name: Copy it to another object store, with four volumes at a time
+- name: Copy it to another object store from now on
   cloudcasa.core.backup:
     api_url: https://cloudcasa.example.com
     api_key: "{{ cloudcasa_api_key }}"
     name: shop
     cluster: prod-eu
+    namespaces: [web, db]
     copy_object_store: offsite
-    copy_settings:
-      pvc_parallelism: 4
 
 - name: Remove the definition; its recovery points stay until they expire
   cloudcasa.core.backup:

@@ -73,6 +73,7 @@ options:
   private:
     description:
       - Whether the store can be reached only from inside a cluster. Needs O(proxy_cluster).
+      - The server refuses V(true); that is not supported yet.
     type: bool
   proxy_cluster:
     description:

@@ -50,6 +50,7 @@ options:
   cluster:
     description:
       - The cluster to restore into, by name or id. The one that the recovery point is of where it is not set.
+      - The server refuses another cluster; that is not supported yet.
     type: str
   namespaces:
     description:
@@ -85,6 +86,7 @@ options:
   storage_class_map:
     description:
       - Storage classes to use, by the ones in the recovery point.
+      - The server refuses it; that is not supported yet.
     type: dict
   allow_partial:
     description:
@@ -177,7 +179,7 @@ job:
       description: What happened, line by line.
       type: list
       elements: str
-      sample: [Starting backup]
+      sample: [Starting restore]
   sample: {id: 65aa000000000000000000f2, type: RESTORE, state: COMPLETED}
 """
 

@@ -79,7 +79,8 @@ def _fetch(http: Http, cluster: Document) -> bytes:
     try:
         response = http.request("GET", url, headers={"Accept": "application/x-yaml, */*"})
     except TransportError as e:
-        text = f'Cannot fetch the agent\'s manifest of cluster "{cluster["name"]}": {e.reason}. Check ca_path.'
+        place = url.partition("/kubeclusteragents/")[0]
+        text = f'Cannot fetch the agent\'s manifest of cluster "{cluster["name"]}": {e.reason} at {place}, as the server calls itself (PUBLIC_URL).'
         raise CloudCasaError(text, code="unreachable") from e
     if response.status != 200:
         text = f'Cannot fetch the agent\'s manifest of cluster "{cluster["name"]}": the server answered {response.status}.'
