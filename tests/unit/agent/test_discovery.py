@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cloudcasa_agent.velero.discovery import is_known, is_unhurt, newest_birth, started_at
+from cloudcasa_agent.velero.discovery import is_known, newest_birth, started_at
+from cloudcasa_agent.velero.idle import is_unhurt
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ async def run_engine_ensure(command: EngineEnsure, *, context: Context) -> Engin
     async with engine.install_lock:
         context.drive().say(phase="Installing", activity="Bringing up the engine.")
         try:
-            output = await ensure_engine(engine.client, command, namespace=engine.namespace)
+            output = await ensure_engine(engine.client, command, namespace=engine.namespace, start_lock=engine.start_lock)
         except AgentError as error:
             engine.problem = error.as_problem()
             raise

@@ -142,11 +142,11 @@ class KubeClient:
         namespace = body["metadata"].get("namespace", "")
         return await self.request("POST", resource.path(namespace=namespace), body=body, query={"fieldManager": FIELD_MANAGER})
 
-    async def apply(self, resource: Resource, body: JsonObject, /) -> JsonObject:
-        """Apply an object server-side as the owner of its fields; unchanged content changes nothing."""
+    async def apply(self, resource: Resource, body: JsonObject, /, *, is_dry_run: bool = False) -> JsonObject:
+        """Apply an object server-side as the owner of its fields; unchanged content changes nothing, a dry run never does."""
         metadata = body["metadata"]
         path = resource.path(namespace=metadata.get("namespace", ""), name=metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if is_dry_run else {})
         return await self.request("PATCH", path, body=body, query=query, content_type="application/apply-patch+yaml")
 
     async def patch(self, resource: Resource, body: JsonObject, /, *, name: str, namespace: str = "") -> JsonObject:

@@ -15,26 +15,23 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from cloudcasa_contract.states import TERMINAL_VELERO_PHASES, VeleroPhase
-
 from cloudcasa_agent.kit.logging import get_logger
 from cloudcasa_agent.kube import EventKind, JsonObject, KubeClient
 from cloudcasa_agent.kube.resources import API_SERVICES, CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, PODS
 
 from .drive import Drive
+from .idle import POLL_SECONDS, is_busy
 from .install import is_rolled_out
 from .kinds import kinds_of
 from .manifests import SERVER
-from .resources import BACKUPS, RESTORES, VELERO_GROUP
+from .resources import VELERO_GROUP
 
 REFRESH = timedelta(minutes=5, seconds=30)
 """How old Velero's knowledge can be: its period, and what reading all kinds of a large cluster may take."""
 _CLOCK_SKEW = timedelta(seconds=10)
 """How far the clocks of node and API server may lie apart; a start within it counts as before the change."""
-_POLL_SECONDS = 1.0
 _STOP_SECONDS = 60.0
 _SERVER = "deploy=velero"
-_UNHURT = TERMINAL_VELERO_PHASES | {VeleroPhase.DELETING}
 _log = get_logger("velero")
 
 
@@ -50,7 +47,7 @@ async def ensure_kinds_known(drive: Drive) -> None:
         pods = (await client.list(PODS, namespace=namespace, label_selector=_SERVER)).items
         if is_known(changed_at, started_at=started_at(pods), now=datetime.now(UTC)):
             return
-        if not await _is_busy(client, namespace=namespace):
+        if not await is_busy(client, namespace=namespace):
             _log.info("Restarting Velero so that it learns of new kinds", changed_at=changed_at.isoformat())
             drive.say(phase="Waiting", activity="Restarting Velero, which must learn of a new kind of object first.")
             await asyncio.gather(*(_stop(client, pod) for pod in pods))
@@ -59,7 +56,7 @@ async def ensure_kinds_known(drive: Drive) -> None:
         if not is_told:
             drive.say(phase="Waiting", activity="Waiting for other runs to end: Velero must learn of a new kind of object first.")
             is_told = True
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _newest_birth(client: KubeClient) -> datetime | None:
@@ -95,11 +92,6 @@ def started_at(pods: Iterable[JsonObject], /) -> datetime | None:
     return min((datetime.fromisoformat(start) for start in starts if start), default=None)
 
 
-def is_unhurt(phase: str, /) -> bool:
-    """Tell whether a restart of Velero leaves a run in this phase as it is: one that is being worked on would end Failed."""
-    return phase in _UNHURT or phase.startswith(VeleroPhase.WAITING_FOR_PLUGIN_OPERATIONS)
-
-
 def _created(item: JsonObject) -> datetime | None:
     created = item["metadata"].get("creationTimestamp")
     return datetime.fromisoformat(created) if created else None
@@ -110,12 +102,6 @@ def _served_since(service: JsonObject) -> datetime | None:
     conditions = (service.get("status") or {}).get("conditions") or []
     since = [item.get("lastTransitionTime") for item in conditions if item.get("type") == "Available" and item.get("status") == "True"]
     return datetime.fromisoformat(since[0]) if since and since[0] else None
-
-
-async def _is_busy(client: KubeClient, *, namespace: str) -> bool:
-    listings = await asyncio.gather(*(client.list(resource, namespace=namespace) for resource in (BACKUPS, RESTORES)))
-    phases = [(item.get("status") or {}).get("phase") or VeleroPhase.NEW for listing in listings for item in listing.items]
-    return any(not is_unhurt(phase) for phase in phases)
 
 
 async def _wait_started(client: KubeClient, *, namespace: str) -> None:

@@ -19,6 +19,7 @@ from cloudcasa_agent.kube.resources import BY_KIND, CUSTOM_RESOURCE_DEFINITIONS,
 from . import manifests
 from .detect import check_foreign, find_gaps
 from .errors import EngineInstallError, RepositoryPasswordError
+from .idle import wait_idle
 from .resources import CRD_NAMES, STATUS_REQUESTS
 
 _INSTALL_SECONDS = 300.0
@@ -28,8 +29,8 @@ _FATAL_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"
 _log = get_logger("velero")
 
 
-async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace: str) -> EngineOutput:
-    """Check the cluster and install or update the engine. Raises the errors of `errors.py`."""
+async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace: str, start_lock: asyncio.Lock) -> EngineOutput:
+    """Check the cluster and install or update the engine, which waits for running backups. Raises the errors of `errors.py`."""
     budget = Timeout(_INSTALL_SECONDS)
     await check_foreign(client, namespace=namespace)
     await client.apply(BY_KIND["Namespace"], manifests.namespace_labels(namespace=namespace))
@@ -37,16 +38,26 @@ async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace:
     for item in manifests.rights(namespace=namespace):
         await client.apply(BY_KIND[item["kind"]], item)
     await _ensure_definitions(client, command.images, namespace=namespace, budget=budget)
-    for item in (
-        manifests.node_agent_config(namespace=namespace),
-        manifests.server(command.images, namespace=namespace),
-        manifests.node_agent(command.images, namespace=namespace),
-    ):
-        await client.apply(BY_KIND[item["kind"]], item)
+    await client.apply(BY_KIND["ConfigMap"], manifests.node_agent_config(namespace=namespace))
+    async with start_lock:
+        await _apply_workloads(client, command.images, namespace=namespace)
+    budget = Timeout(_INSTALL_SECONDS)
     await _wait_rollout(client, namespace=namespace, budget=budget)
     version, plugins = await _ask_status(client, namespace=namespace, budget=budget)
     _log.info("Engine is ready", velero_version=version)
     return EngineOutput(velero_version=version, plugins=plugins, findings=await find_gaps(client))
+
+
+async def _apply_workloads(client: KubeClient, images: EngineImages, *, namespace: str) -> None:
+    """Apply Velero's server and node-agent; when that would start the server anew, not before every run can take it."""
+    server = manifests.server(images, namespace=namespace)
+    have = await client.find(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace)
+    if have is not None:
+        want = await client.apply(DEPLOYMENTS, server, is_dry_run=True)
+        if want["metadata"].get("generation") != have["metadata"].get("generation"):
+            await wait_idle(client, namespace=namespace)
+    for item in (server, manifests.node_agent(images, namespace=namespace)):
+        await client.apply(BY_KIND[item["kind"]], item)
 
 
 async def engine_problem(client: KubeClient, *, namespace: str) -> Problem | None:
