@@ -12,7 +12,7 @@ from cloudcasa_contract.commands import Artifacts, Problem
 from cloudcasa_contract.frames import CloseReason, Outcome, Progress, Report, Result, VolumeProgress
 from cloudcasa_contract.states import JobType
 from cloudcasa_server.job.model import JobRequest
-from cloudcasa_server.kit.store import Update
+from cloudcasa_server.kit.store import Update, eq
 
 from tests.support.scripted_agent import ScriptedAgent, a_backup, an_inventory, answer, eventually
 from tests.support.server import a_server
@@ -194,15 +194,32 @@ async def test_engine_that_cannot_be_installed_is_tried_again_on_reconnect(serve
         await active(server, agent)
 
 
-async def test_engine_is_not_asked_for_twice(server):
+async def test_engine_is_asked_for_once_by_each_start_of_an_agent(server):
+    async def asked() -> int:
+        return await server.parts.store.collection("commands").count(eq("kind", "engine.ensure"))
+
     cluster = await server.a_cluster()
     agent = await server.an_agent(cluster)
     async with agent.connected():
         await active(server, agent)
-    async with (await server.an_agent(cluster)).connected() as again:
-        await active(server, again)
-        await asyncio.sleep(0.1)
-        assert again.of_kind("engine.ensure") == []
+    agent.welcome = None
+    async with agent.connected():  # the welcome comes after the decision
+        assert await asked() == 1
+    async with (await server.an_agent(cluster)).connected() as restarted:
+        await active(server, restarted)
+        assert await asked() == 2
+
+
+async def test_agent_of_a_new_installation_is_not_active_before_its_engine_is(server):
+    cluster = await server.a_cluster()
+    first = await server.an_agent(cluster)
+    async with first.connected():
+        await active(server, first)
+    installed_anew = await server.an_agent(cluster, answers=unanswered("engine.ensure"))
+    async with installed_anew.connected():
+        await installed_anew.command("engine.ensure")
+        state = (await server.get(f"kubeclusters/{cluster['_id']}"))["status"]
+        assert (state["state"], state["message"]) == ("PENDING", "The agent is connected and is installing the backup engine.")
 
 
 async def a_running_backup(server, agent):

@@ -118,7 +118,7 @@ async def _look_at_engine(engine: Engine) -> None:
         is_ours = engine.problem is None or engine.problem.slug == "engine-not-ready"
         if is_ours and not engine.install_lock.locked() and not engine.start_lock.locked():
             with suppress(AgentError):
-                engine.problem = await engine_problem(engine.client, namespace=engine.namespace)
+                engine.problem = await engine_problem(engine.client, namespace=engine.namespace, is_installed=engine.is_installed)
 
 
 async def _flush(outbox: Outbox) -> None:

@@ -22,6 +22,8 @@ class Engine:
     namespace: str
     problem: Problem | None = None
     """What keeps the engine from working now; told with each heartbeat."""
+    is_installed: bool = False
+    """This process has seen the engine work; from then on its absence is a problem."""
     storage_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two commands on one store must not both apply its location."""
     install_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -21,4 +21,5 @@ async def run_engine_ensure(command: EngineEnsure, *, context: Context) -> Engin
             engine.problem = error.as_problem()
             raise
         engine.problem = None
+        engine.is_installed = True
         return output

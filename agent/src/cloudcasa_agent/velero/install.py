@@ -60,9 +60,12 @@ async def _apply_workloads(client: KubeClient, images: EngineImages, *, namespac
         await client.apply(BY_KIND[item["kind"]], item)
 
 
-async def engine_problem(client: KubeClient, *, namespace: str) -> Problem | None:
-    """Return why an installed engine does not work now, or None when it works or is not installed."""
+async def engine_problem(client: KubeClient, *, namespace: str, is_installed: bool) -> Problem | None:
+    """Return why the engine does not work now, or None when it works, or is not there and nobody has seen it work (`is_installed`)."""
     deployment = await client.find(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace)
+    if deployment is None and is_installed:
+        text = f'Velero was removed from namespace "{namespace}".'
+        return Problem(slug="engine-not-ready", text=text, remedy="Restart the agent: it installs Velero again as it starts.")
     if deployment is None or is_rolled_out(deployment):
         return None
     reason = await _pod_trouble(client, namespace=namespace, selector="deploy=velero")

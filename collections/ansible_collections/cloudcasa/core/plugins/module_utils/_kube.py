@@ -74,6 +74,18 @@ class Kube:
             if getattr(e, "status", None) != 404 and not isinstance(e, ResourceNotFoundError):
                 raise _failure("delete", item, e) from e
 
+    def release(self, *, api_version: str, kind: str, namespace: str) -> None:
+        """Take the finalizers off every object of a kind in a namespace, so that it can go; a kind that is not served is fine."""
+        try:
+            served = self._client.resources.get(api_version=api_version, kind=kind)
+            for found in served.get(namespace=namespace).items:
+                if found.to_dict()["metadata"].get("finalizers"):
+                    body = {"metadata": {"finalizers": None}}
+                    served.patch(name=found.metadata.name, namespace=namespace, body=body, content_type="application/merge-patch+json")
+        except (ApiException, ResourceNotFoundError, TransportError) as e:
+            if getattr(e, "status", None) != 404 and not isinstance(e, ResourceNotFoundError):
+                raise _failure("release", {"kind": kind, "metadata": {"name": "*", "namespace": namespace}}, e) from e
+
     def pods(self, *, namespace: str, labels: Document) -> t.List[Document]:
         """Return the pods of a selector."""
         selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))

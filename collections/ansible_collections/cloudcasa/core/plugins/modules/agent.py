@@ -32,8 +32,8 @@ options:
     description:
       - V(present) applies the manifest.
       - V(absent) deletes what the manifest holds, which includes the namespace C(cloudcasa-io) with everything in it. Custom resource
-        definitions that the agent installed stay, since other software may use them, and so does the cluster role binding
-        C(velero-cloudcasa-io). The cluster stays registered.
+        definitions that the agent installed stay, since other software may use them; its cluster role bindings go. The backups stay in
+        the object store, and the cluster stays registered.
   cluster:
     description:
       - The cluster, by name or id, as it was registered with M(cloudcasa.core.cluster).

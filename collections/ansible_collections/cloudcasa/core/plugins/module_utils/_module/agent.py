@@ -21,6 +21,11 @@ from .._resources import CloudCasa
 from .._runner import create_http
 from .._wait import wait_until
 
+MADE_BY_AGENT = [
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "velero-cloudcasa-io"}},
+]
+"""What the agent makes outside its namespace, beside Velero's definitions, which stay: others may use them."""
+
 
 class Change(t.NamedTuple):
     """One object of the manifest before and after."""
@@ -111,9 +116,13 @@ def _differs(before: Document | None, after: Document, *, check_mode: bool) -> b
 
 def _remove(kube: Kube, items: t.List[Document], *, check_mode: bool, timeout_seconds: int) -> t.List[Change]:
     changes = []
+    items = [*items, *(MADE_BY_AGENT if items else [])]
     for item in reversed(items):
         before = kube.find(item)
         if before is not None and not check_mode:
+            if item["kind"] == "Namespace":
+                # Only a running Velero takes its finalizers off its Restores, and it goes with the namespace: the deletion would hang.
+                kube.release(api_version="velero.io/v1", kind="Restore", namespace=item["metadata"]["name"])
             kube.delete(item)
         changes.append(Change(item, before, None, changed=before is not None))
     if timeout_seconds and not check_mode:
