@@ -64,7 +64,8 @@ generated: init ## Check that generated files are what their generators would wr
 	@python -m tools.settings_reference --check
 
 test: lab-build ## Every test; the command that CI runs
-	@pytest tests/unit tests/integration tests/lab $(ARGS)
+	@pytest tests/unit -n 4 --dist loadfile $(ARGS)
+	pytest tests/integration tests/lab $(ARGS)
 
 unit: init ## Tests without programs of the outside; half a minute
 	@pytest tests/unit -n 4 --dist loadfile $(ARGS)

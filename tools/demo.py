@@ -23,7 +23,6 @@ from lab.run import Lab, LabError
 from .own_cluster import OwnCluster
 from .system import System
 
-LAB_NAME = "demo"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -31,19 +30,20 @@ def main() -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description="Protect an application on a real cluster, lose it, and bring it back.")
     parser.add_argument("command", choices=["up", "down"], help="up: run the demo; down: remove its lab and server")
-    command = parser.parse_args().command
+    parser.add_argument("--name", default="demo", help="the lab it runs in (default: demo)")
+    options = parser.parse_args()
     try:
-        return down() if command == "down" else up()
+        return down(options.name) if options.command == "down" else up(options.name)
     except (MissingError, LabError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
 
 
-def up() -> int:
+def up(name: str) -> int:
     """Bring everything up and run the playbook."""
     began = time.monotonic()
     own = os.environ.get("CLOUDCASA_DEMO_KUBECONFIG")
-    target = OwnCluster(Path(own)) if own else _lab()
+    target = OwnCluster(Path(own)) if own else _lab(name)
     ready = time.monotonic()
     print(f"\nThe cluster, the object store and the server are up after {ready - began:.0f} s. Now the operator's playbook:\n", flush=True)
     status = _playbook(target.playbook_environment())
@@ -52,13 +52,12 @@ def up() -> int:
     return status
 
 
-def down() -> int:
+def down(name: str) -> int:
     """Remove the demo's lab, and with it the server and all they stored."""
     if kubeconfig := OwnCluster.stop_all():
         print(f"Your cluster ({kubeconfig}) keeps the agent and the demo application. To remove them too:")
         print("  kubectl delete namespace demo-shop cloudcasa-io && kubectl delete clusterrolebinding cloudcasa-io velero-cloudcasa-io")
-    if Lab(LAB_NAME).is_running:
-        Lab(LAB_NAME).down()
+    Lab(name, report=lambda _line: None).down()
     print("The demo's lab and server are gone. What was built stays in the cache for the next time.")
     return 0
 
@@ -88,13 +87,13 @@ class LabTarget:
         }
 
 
-def _lab() -> LabTarget:
+def _lab(name: str) -> LabTarget:
     began = time.monotonic()
 
     def report(line: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {line}", flush=True)
 
-    lab = Lab(LAB_NAME)
+    lab = Lab(name)
     lab.up("node", report=report)
     system = System(lab)
     system.start()
