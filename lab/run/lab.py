@@ -195,7 +195,9 @@ class Lab:
         """Run kubectl as the lab's admin, from the host, and return its output."""
         env = self.env()
         argv = [env["LAB_KUBECTL"], f"--kubeconfig={env['KUBECONFIG']}", f"--cache-dir={self.home}/kubectl-cache", *arguments]
-        done = subprocess.run(argv, input=input, text=True, capture_output=True, check=False, timeout=300)
+        # The lab's word lets `down` find it, should this process be killed and leave it behind.
+        named = {**os.environ, "CLOUDCASA_LAB_TOKEN": self.record.token}
+        done = subprocess.run(argv, input=input, text=True, capture_output=True, check=False, timeout=300, env=named)
         if check and done.returncode:
             raise LabError(f"`kubectl {' '.join(arguments)}` in the lab {self.name} failed: {done.stderr.strip()[-2000:]}")
         return done.stdout

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from cloudcasa_server.kit.store import Store, StoreUnavailableError
+from cloudcasa_server.kit.store import Query, Store, StoreUnavailableError
 from cloudcasa_server.kit.store.mongo import MongoStore
 
 from tests.support.store_suite import StoreSuite
@@ -25,6 +26,10 @@ async def store(mongo_url: str) -> AsyncIterator[Store]:
 
 class TestMongo(StoreSuite):
     examples = 20
+
+    def is_beyond(self, query: Query) -> bool:
+        # DocumentDB 1.0 does not look into an array that it finds at a position of another: {"c": [[5]]} is not found by {"c.0": 5}.
+        return re.search(r"path='[^']*\b\d", repr(query)) is not None
 
 
 async def test_a_database_that_is_away_is_unavailable_within_the_deadline() -> None:

@@ -253,7 +253,7 @@ class StoreSuite:
         examples = self.examples
         batches: list[tuple[list[dict[str, Any]], list[Query]]] = []
 
-        @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(st.lists(DOCUMENTS, min_size=1, max_size=8), st.lists(QUERIES, min_size=5, max_size=20))
         def collect(documents: list[dict[str, Any]], queries: list[Query]) -> None:
             batches.append((documents, queries))
