@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
 from lab.build import image_ref
 from lab.run import Lab
+from tests.bench.report import machine, put_section
 from tests.support.protected import Application, Protected, protect
 from tools.system import System
 
-REPORT = Path("docs/benchmarks.md")
+TITLE = "Backup and restore beside stock Velero"
 GOALS = {"objects": 1.1, "volume": 0.6}
 
 OBJECTS = """
@@ -74,7 +72,7 @@ def main() -> int:
             for name, subject in subjects.items():
                 _round_of_ours(protected, ours, name, subject)
         text = _report(stock, ours, options)
-        REPORT.write_text(text)
+        put_section(TITLE, text)
         print(text)
     finally:
         if not os.environ.get("CLOUDCASA_KEEP_LAB"):
@@ -157,12 +155,7 @@ def _report(stock: Times, ours: Times, options: argparse.Namespace) -> str:
         theirs, own = stock.rounds[subject, verb], ours.rounds[subject, verb]
         ratio = statistics.median(own) / statistics.median(theirs)
         rows.append(f"| {subject} | {verb} | {_show(theirs)} | {_show(own)} | **{ratio:.2f}×** | ≤ {GOALS[subject]}× |")
-    machine = (
-        f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB, Linux {platform.release()}"
-    )
-    return f"""# Benchmarks
-
-Written by `make bench`; do not edit. {datetime.now(UTC):%Y-%m-%d}, {machine}, one node, Kubernetes of the lab, Velero v1.18.3 on both sides.
+    return f"""{machine()}, one node, Kubernetes of the lab, Velero v1.18.3 on both sides.
 
 *objects*: 50 ConfigMaps. *volume*: a Deployment with {options.mib} MiB of random data and 500 small files, moved to S3 from a CSI snapshot.
 Stock Velero: default install, `velero backup create --snapshot-move-data --wait`, `velero restore create --wait`.
