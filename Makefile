@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 TYPED := contract/src server/src agent/src lab tools tests/support
-PINNED := agent agent-cloud build server dev uv
+PINNED := agent agent-cloud build server server-otel dev uv
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
