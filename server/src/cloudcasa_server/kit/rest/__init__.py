@@ -5,17 +5,20 @@ from .answers import error_response, install_error_handlers, json_response
 from .api import PREFIX, RestApi, routes_without_access
 from .body import read_bytes, read_object
 from .context import RequestContext, Services
+from .docs import About, Docs, RouteDocs
 from .documents import Documents, indexes_of, present
 from .resource import ALL_METHODS, READ_METHODS, Hooks, Resource, Unique
-from .types import Name, Reference, ResourceModel, Tags
+from .types import Name, Reference, ResourceModel, ShownModel, Tags
 
 __all__ = [
     "ALL_METHODS",
     "ANONYMOUS",
     "PREFIX",
     "READ_METHODS",
+    "About",
     "Access",
     "Authenticator",
+    "Docs",
     "Documents",
     "Hooks",
     "Name",
@@ -25,7 +28,9 @@ __all__ = [
     "Resource",
     "ResourceModel",
     "RestApi",
+    "RouteDocs",
     "Services",
+    "ShownModel",
     "Tags",
     "Unique",
     "error_response",

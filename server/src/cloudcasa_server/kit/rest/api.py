@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from .access import ANONYMOUS, Access, Authenticator, requires
 from .answers import install_error_handlers, json_response
 from .body import read_object
 from .context import RequestContext, Services
+from .docs import About, RouteDocs, summary_of
 from .documents import indexes_of
 from .listing import parse_parameters
 from .middleware import EdgeMiddleware
@@ -37,12 +38,14 @@ PREFIX = "/api/v1"
 
 Handler = Callable[[RequestContext], Awaitable[Response | Mapping[str, Any]]]
 Action = Callable[[RequestContext, Document, dict[str, Any]], Awaitable[Mapping[str, Any]]]
+_NO_DOCS = RouteDocs()
 
 
 class AccessRoute(Route):
     """A route that says what it asks of its caller."""
 
     access: Access
+    about: About
     is_alone: bool = True
     """No other route has this path: then it answers 405 itself, and no later route (the UI's) takes its other methods."""
 
@@ -87,9 +90,10 @@ class RestApi:
             return await offered[method](context, context.resources[resource.name])
 
         if offered:
-            self.route(path, handler, methods=tuple(offered), access=access)
+            about = About(resource.name, {method: table[method][0] for method in offered})
+            self.route(path, handler, methods=tuple(offered), access=access, about=about)
 
-    def action(self, name: str, action: str, handler: Action, *, access: Access | None = None) -> None:
+    def action(self, name: str, action: str, handler: Action, *, access: Access | None = None, docs: RouteDocs = _NO_DOCS) -> None:
         """Serve POST /<name>/{id}/action/<action>: the handler gets the document and returns the one to show."""
 
         async def run(context: RequestContext) -> Response:
@@ -97,9 +101,11 @@ class RestApi:
             body = await read_object(context.request, is_optional=True)
             return handlers.acted(context, context.resources[name], await handler(context, document, body))
 
-        self.route(f"{PREFIX}/{name}/{{id}}/action/{action}", run, methods=("POST",), access=access or requires(f"{name}.write"))
+        about = About(name, action=action, docs=replace(docs, summary=docs.summary or summary_of(handler)))
+        path = f"{PREFIX}/{name}/{{id}}/action/{action}"
+        self.route(path, run, methods=("POST",), access=access or requires(f"{name}.write"), about=about)
 
-    def route(self, path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), access: Access) -> None:
+    def route(self, path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), access: Access, about: About | None = None) -> None:
         """Serve something else. What the handler returns other than a Response becomes JSON."""
 
         async def endpoint(request: Request) -> Response:
@@ -108,6 +114,7 @@ class RestApi:
 
         route = AccessRoute(path, endpoint, methods=list(methods), name=path)
         route.access = access
+        route.about = about or About(docs=RouteDocs(summary=summary_of(handler)))
         self._routes.append(route)
 
     async def _context(self, request: Request, access: Access) -> RequestContext:

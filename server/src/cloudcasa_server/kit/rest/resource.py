@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ..store import Document, Index
 from .access import Principal
+from .docs import Docs
 
 if TYPE_CHECKING:
     from .context import RequestContext
@@ -102,6 +103,8 @@ class Resource:
     """Dotted path -> {value a client may ask for in `where`: value as stored}. E.g. {'state': {'CANCELLED': 'CANCELED'}}."""
     methods: frozenset[str] = ALL_METHODS
     hooks: Hooks = field(default_factory=Hooks)
+    docs: Docs = field(default_factory=Docs)
+    """What readers of the API's description should know beyond the rest."""
 
     def as_seen_by(self, principal: Principal) -> Resource:
         """Return the resource with what this caller must not see among the hidden paths."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ..ids import is_id
 
@@ -28,7 +28,9 @@ def _check_id(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[
+    str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": r"\S"})
+]
 """A name: 1 to 128 characters, not blank."""
 Reference = Annotated[str, AfterValidator(_check_id)]
 """The id of another document."""
@@ -39,4 +41,10 @@ Tags = Annotated[dict[str, str], Field(default_factory=dict)]
 class ResourceModel(BaseModel):
     """The base of client-settable fields: unknown keys are refused, types are strict."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class ShownModel(BaseModel):
+    """The base of server-owned fields in answers: describes, judges nothing. A field without a default is always there; `X | None = None` may be absent."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
