@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from cloudcasa_server.kit.clock import Clock
 from cloudcasa_server.kit.crypto import Vault
-from cloudcasa_server.kit.rest import Documents, Principal, RestApi
+from cloudcasa_server.kit.rest import EVERYTHING, Documents, Grant, Principal, RestApi
 from cloudcasa_server.kit.store import Store
 from cloudcasa_server.kit.store.sqlite import SqliteStore
 from fastapi import FastAPI
@@ -21,11 +21,21 @@ from starlette.requests import Request
 from .clock import FakeClock
 
 
+def an_admin() -> Principal:
+    """Return a caller who may do everything."""
+    return Principal(id="0" * 24, email="ann@example.org", grants=(Grant(frozenset({EVERYTHING})),))
+
+
+def a_reader() -> Principal:
+    """Return a caller who may read everything."""
+    return Principal(id="1" * 24, email="eve@example.org", grants=(Grant(frozenset({"*.read"})),))
+
+
 @dataclass
 class AnyoneIs:
     """An Authenticator for whom everyone is the same principal."""
 
-    principal: Principal = field(default_factory=lambda: Principal(id="0" * 24, email="ann@example.org", roles=frozenset({"admin"})))
+    principal: Principal = field(default_factory=an_admin)
 
     async def authenticate(self, request: Request, /) -> Principal:
         return self.principal

@@ -30,9 +30,9 @@ def declare(rest: RestApi, /) -> None:
     """Declare everything that is served to users and their tools."""
     for resource in RESOURCES:
         rest.add(resource)
-    rest.action("kubebackups", "run", backup.run)
-    rest.action("kubeoffloads", "run", offload.run)
-    rest.action("kuberestores", "run", restore.run)
+    rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"))
+    rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"))
+    rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))
     rest.action("jobs", "cancel", job.cancel)
     rest.route("/api/v1/jobs/{id}/logs", job.show_log, access=requires("jobs.read"))
     rest.route("/api/v1/objectstores/provider-info", list_vendor_storage, access=requires("objectstores.read"))

@@ -12,7 +12,6 @@ import pytest
 from cloudcasa_server.kit.rest import (
     Hooks,
     Name,
-    Principal,
     Reference,
     RequestContext,
     Resource,
@@ -25,7 +24,7 @@ from cloudcasa_server.kit.store import Document, StoreUnavailableError
 from pydantic import Field
 from structlog.testing import capture_logs
 
-from tests.support.api import ApiBench, a_rest, a_store, serving
+from tests.support.api import ApiBench, a_reader, a_rest, a_store, serving
 from tests.support.clock import FakeClock
 
 
@@ -485,7 +484,7 @@ async def test_an_absent_database_is_503(api: ApiBench) -> None:
 
 async def test_a_viewer_reads_and_changes_nothing(api: ApiBench) -> None:
     room = await api.post("rooms", {"name": "a"})
-    api.authenticator.principal = Principal(id="1", email="v", roles=frozenset({"viewer"}))
+    api.authenticator.principal = a_reader()
     assert (await api.client.get("/api/v1/rooms")).status_code == 200
     assert (await api.client.head("/api/v1/rooms")).status_code == 200
     url = f"/api/v1/rooms/{room['_id']}"

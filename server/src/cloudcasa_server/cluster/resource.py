@@ -157,7 +157,7 @@ CLUSTERS = Resource(
         }
     },
     hidden=frozenset({"agent"}),
-    guarded={"status.agentURL": f"{COLLECTION}.write"},
+    guarded={"status.agentURL": f"{COLLECTION}.update"},
     references={"backup_provider.user_objectstore": "objectstores"},
     unique=(Unique(("name",), 'The name "{name}" is taken by another cluster.'),),
     indexes=(

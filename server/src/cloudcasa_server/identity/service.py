@@ -20,6 +20,7 @@ from ..kit.errors import InvalidError, UnauthorizedError
 from ..kit.ids import new_token
 from ..kit.rest import Documents, Principal
 from ..kit.store import ALL, Document, eq
+from .grants import principal_of_key
 
 PREFIX = "cckey"
 SECRET_CHARACTERS = 120
@@ -76,7 +77,7 @@ class ApiKeys:
         found = await self._documents.collection.find(eq("hashed_apikey", hashed), limit=1)
         if not found or not hmac.compare_digest(found[0]["hashed_apikey"], hashed):
             raise UnauthorizedError("This API key is not known. It may have been deleted.", headers=CHALLENGE)
-        principal = _principal(found[0])
+        principal = principal_of_key(found[0])
         if len(self._cache) >= CACHE_KEYS:
             self._cache.clear()
         self._cache[hashed] = (now, principal)
@@ -117,8 +118,3 @@ def _first_key(file: Path) -> str:
 def stored_parts(key: str) -> Document:
     """Return what a key's document says of the key."""
     return {"hashed_apikey": key_hash(key), "snippet": key[-SNIPPET_CHARACTERS:]}
-
-
-def _principal(document: Document) -> Principal:
-    roles = document.get("roles") or ["admin"]
-    return Principal(id=document["_id"], email=f"{document['name']}@apikey", roles=frozenset(map(str, roles)))

@@ -1,6 +1,19 @@
 """The REST dialect, once: a resource is a declaration on top of it (rest-api.md 1)."""
 
-from .access import ANONYMOUS, Access, Authenticator, Principal, open_access, requires
+from .access import (
+    ANONYMOUS,
+    EVERYTHING,
+    EVERYWHERE,
+    SYSTEM,
+    Access,
+    Authenticator,
+    Grant,
+    Principal,
+    Scope,
+    known_access,
+    open_access,
+    requires,
+)
 from .answers import error_response, install_error_handlers, json_response
 from .api import PREFIX, RestApi, routes_without_access
 from .body import read_bytes, read_object
@@ -13,13 +26,17 @@ from .types import Name, Reference, ResourceModel, ShownModel, Tags
 __all__ = [
     "ALL_METHODS",
     "ANONYMOUS",
+    "EVERYTHING",
+    "EVERYWHERE",
     "PREFIX",
     "READ_METHODS",
+    "SYSTEM",
     "About",
     "Access",
     "Authenticator",
     "Docs",
     "Documents",
+    "Grant",
     "Hooks",
     "Name",
     "Principal",
@@ -29,6 +46,7 @@ __all__ = [
     "ResourceModel",
     "RestApi",
     "RouteDocs",
+    "Scope",
     "Services",
     "ShownModel",
     "Tags",
@@ -37,6 +55,7 @@ __all__ = [
     "indexes_of",
     "install_error_handlers",
     "json_response",
+    "known_access",
     "open_access",
     "present",
     "read_bytes",

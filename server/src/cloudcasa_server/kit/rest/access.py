@@ -1,19 +1,64 @@
-"""Who calls, and what a route asks of the caller. Every route has an Access; a test walks them all (architecture.md 5).
+"""Who calls, what they may do and where, and what a route asks of them. Every route has an Access; a test walks them all (ADR 0016).
 
-A permission is `<resource>.<verb>`, with the verbs read and write; `*` on either side of a grant means all. Roles are sets of grants;
-identity/ says who has which.
+A permission is `<resource>.<operation>`; `*` on either side of a granted one means all. A grant holds everywhere, or only around some
+documents, its anchors: kit/rest knows that a document can belong to another, the rooms say how (Resource.belongs), identity/ says who has what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.requests import Request
 
-GRANTS: Mapping[str, frozenset[str]] = {"admin": frozenset({"*.*"}), "viewer": frozenset({"*.read"})}
-"""What each role may do."""
+READ, CREATE, UPDATE, DELETE = "read", "create", "update", "delete"
+OPERATIONS: Mapping[str, str] = {"GET": READ, "POST": CREATE, "PUT": UPDATE, "PATCH": UPDATE, "DELETE": DELETE}
+"""What each method of a resource is called in permissions."""
+EVERYTHING = "*.*"
+
+Anchor = Mapping[str, Any]
+"""A document that others belong to: its `_id`, and what else the rooms need to tell what belongs to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where something holds: everywhere, or around the documents named, by their resource. Empty: nowhere."""
+
+    is_all: bool = False
+    anchors: Mapping[str, tuple[Anchor, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Tell whether it is anywhere."""
+        return self.is_all or any(self.anchors.values())
+
+    @staticmethod
+    def union(scopes: Iterable[Scope], /) -> Scope:
+        """Return where at least one holds."""
+        merged: dict[str, dict[str, Anchor]] = {}
+        for scope in scopes:
+            if scope.is_all:
+                return EVERYWHERE
+            for name, anchors in scope.anchors.items():
+                merged.setdefault(name, {}).update((str(anchor["_id"]), anchor) for anchor in anchors)
+        return Scope(anchors={name: tuple(anchors.values()) for name, anchors in merged.items()})
+
+
+EVERYWHERE = Scope(is_all=True)
+NOWHERE = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permissions, and where they hold."""
+
+    permissions: frozenset[str]
+    scope: Scope = EVERYWHERE
+
+    def allows(self, permission: str) -> bool:
+        """Tell whether the permission, or a wider one, is granted."""
+        resource, _, operation = permission.rpartition(".")
+        return not self.permissions.isdisjoint({permission, f"{resource}.*", f"*.{operation}", EVERYTHING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +68,23 @@ class Principal:
     id: str
     email: str
     """Shown as cc_user_email of what the caller makes."""
-    roles: frozenset[str] = frozenset()
     kind: str = "apikey"
+    """apikey, user or anonymous; the server itself is `system`."""
+    grants: tuple[Grant, ...] = ()
 
     def allows(self, permission: str) -> bool:
-        """Tell whether the caller may do this."""
-        resource, _, verb = permission.rpartition(".")
-        wanted = {permission, f"{resource}.*", f"*.{verb}", "*.*"}
-        return any(wanted & GRANTS.get(role, frozenset()) for role in self.roles)
+        """Tell whether the caller may do this anywhere."""
+        return bool(self.scope(permission))
+
+    def scope(self, permission: str) -> Scope:
+        """Return where the caller may do this."""
+        return Scope.union(grant.scope for grant in self.grants if grant.allows(permission))
 
 
 ANONYMOUS = Principal(id="", email="", kind="anonymous")
 """The caller of an open route."""
+SYSTEM = Principal(id="", email="", kind="system", grants=(Grant(frozenset({EVERYTHING})),))
+"""The server itself, in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +93,11 @@ class Access:
 
     permissions: Mapping[str, str] = field(default_factory=dict)
     is_open: bool = False
+    is_for_all: bool = False
+    """Every caller who is known may, whatever the roles."""
     reason: str = ""
+    refuses: frozenset[str] = frozenset()
+    """Kinds of principals that are refused whatever they may do: `apikey` for what only people at a browser may see."""
 
     def permission(self, method: str) -> str:
         """Return what the method asks; HEAD asks what GET does."""
@@ -58,6 +112,11 @@ def requires(permission: str) -> Access:
 def open_access(reason: str) -> Access:
     """Return the access of a route that anybody may call; the reason is for the reader."""
     return Access(is_open=True, reason=reason)
+
+
+def known_access(reason: str) -> Access:
+    """Return the access of a route for every caller who is known; the reason is for the reader."""
+    return Access(is_for_all=True, reason=reason)
 
 
 class Authenticator(Protocol):

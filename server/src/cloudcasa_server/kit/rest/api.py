@@ -24,7 +24,7 @@ from ..crypto import Vault
 from ..errors import ForbiddenError, NotFoundError
 from ..store import Document, Index, Store
 from . import handlers
-from .access import ANONYMOUS, Access, Authenticator, requires
+from .access import ANONYMOUS, OPERATIONS, Access, Authenticator, known_access, requires
 from .answers import install_error_handlers, json_response
 from .body import read_object
 from .context import RequestContext, Services
@@ -83,7 +83,7 @@ class RestApi:
 
     def _serve(self, path: str, resource: Resource, table: Mapping[str, tuple[str, handlers.Serve]]) -> None:
         offered = {method: serve for method, (name, serve) in table.items() if name in resource.methods}
-        access = Access({method: f"{resource.name}.{'read' if method == 'GET' else 'write'}" for method in offered})
+        access = Access({method: f"{resource.name}.{OPERATIONS[method]}" for method in offered}, refuses=resource.refuses)
 
         async def handler(context: RequestContext) -> Response:
             method = "GET" if context.request.method == "HEAD" else context.request.method
@@ -103,7 +103,7 @@ class RestApi:
 
         about = About(name, action=action, docs=replace(docs, summary=docs.summary or summary_of(handler)))
         path = f"{PREFIX}/{name}/{{id}}/action/{action}"
-        self.route(path, run, methods=("POST",), access=access or requires(f"{name}.write"), about=about)
+        self.route(path, run, methods=("POST",), access=access or requires(f"{name}.{action}"), about=about)
 
     def route(self, path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), access: Access, about: About | None = None) -> None:
         """Serve something else. What the handler returns other than a Response becomes JSON."""
@@ -119,8 +119,10 @@ class RestApi:
 
     async def _context(self, request: Request, access: Access) -> RequestContext:
         principal = ANONYMOUS if access.is_open else await self.authenticator.authenticate(request)
+        if principal.kind in access.refuses:
+            raise ForbiddenError(_REFUSED_KIND.get(principal.kind, f'A caller of the kind "{principal.kind}" is not served here.'))
         permission = access.permission(request.method)
-        if not access.is_open and not (permission and principal.allows(permission)):
+        if not (access.is_open or access.is_for_all) and not (permission and principal.allows(permission)):
             raise ForbiddenError(f'This needs the permission "{permission}", which your roles do not give.')
         return RequestContext(
             principal=principal,
@@ -151,12 +153,13 @@ class RestApi:
         """Put the routes, the error form and the outermost layer into the application. Call it once, last."""
         app.router.redirect_slashes = False
         app.router.routes.extend(self.routes)
-        self.route(f"{PREFIX}/{{rest:path}}", _nothing_here, methods=_EVERY_METHOD, access=Access({"*": "*.read"}))
+        self.route(f"{PREFIX}/{{rest:path}}", _nothing_here, methods=_EVERY_METHOD, access=known_access("there is nothing to see"))
         app.router.routes.append(self._routes[-1])
         install_error_handlers(app)
         app.add_middleware(EdgeMiddleware)
 
 
+_REFUSED_KIND = {"apikey": "API Key access is not allowed for this resource. Log in as a user."}
 _EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

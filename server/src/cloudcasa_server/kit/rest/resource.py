@@ -91,7 +91,7 @@ class Resource:
     hidden: frozenset[str] = frozenset()
     """Dotted server-owned paths never shown and never filterable."""
     guarded: Mapping[str, str] = field(default_factory=dict)
-    """Dotted path -> permission: hidden from callers without it. E.g. {'status.agentURL': 'kubeclusters.write'}."""
+    """Dotted path -> permission: hidden from callers without it. E.g. {'status.agentURL': 'kubeclusters.update'}."""
     bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Write-only path -> paths it was given for: when one of those changes, the secret must be sent again, so that it never goes
     to a place its owner did not mean."""
@@ -102,6 +102,8 @@ class Resource:
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Dotted path -> {value a client may ask for in `where`: value as stored}. E.g. {'state': {'CANCELLED': 'CANCELED'}}."""
     methods: frozenset[str] = ALL_METHODS
+    refuses: frozenset[str] = frozenset()
+    """Kinds of principals that are refused (403): `apikey`, for what only people may see."""
     hooks: Hooks = field(default_factory=Hooks)
     docs: Docs = field(default_factory=Docs)
     """What readers of the API's description should know beyond the rest."""
