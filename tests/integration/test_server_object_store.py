@@ -7,7 +7,8 @@ import time
 import boto3
 import pytest
 from botocore.config import Config
-from cloudcasa_server.object_store.probe import ProbeError, ProbeTarget, S3Probe
+from cloudcasa_server.object_store.probe import ProbeError, TimedProbe
+from cloudcasa_server.object_store.providers.aws import S3Target
 from pydantic import SecretStr
 
 from tests.support.server import a_server
@@ -15,7 +16,7 @@ from tests.support.server import a_server
 BUDGET = 7.0
 
 
-def target(s3, **changes) -> ProbeTarget:
+def target(s3, **changes) -> S3Target:
     fields = {
         "endpoint": s3.endpoint,
         "bucket": s3.bucket,
@@ -26,7 +27,7 @@ def target(s3, **changes) -> ProbeTarget:
         "ca_pem": None,
         "skip_tls_verification": True,
     }
-    return ProbeTarget(**(fields | changes))
+    return S3Target(**(fields | changes))
 
 
 def keys_of(s3) -> set[str]:
@@ -45,7 +46,7 @@ def keys_of(s3) -> set[str]:
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 async def test_good_store_passes_and_is_left_as_it_was(s3):
     before = keys_of(s3)
-    await S3Probe(BUDGET)(target(s3))
+    await TimedProbe(BUDGET)(target(s3))
     assert keys_of(s3) == before
 
 
@@ -65,7 +66,7 @@ async def test_good_store_passes_and_is_left_as_it_was(s3):
 async def test_bad_store_is_told_apart_within_the_budget(s3, change, words, field):
     began = time.monotonic()
     with pytest.raises(ProbeError) as caught:
-        await S3Probe(BUDGET)(target(s3, **change))
+        await TimedProbe(BUDGET)(target(s3, **change))
     assert words in caught.value.text
     assert caught.value.field == field
     assert time.monotonic() - began < BUDGET + 1
@@ -73,7 +74,7 @@ async def test_bad_store_is_told_apart_within_the_budget(s3, change, words, fiel
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 async def test_store_is_registered_through_the_api(s3, tmp_path):
-    async with a_server(tmp_path / "data", probe=S3Probe(BUDGET)) as server:
+    async with a_server(tmp_path / "data", probe=TimedProbe(BUDGET)) as server:
         body = {
             "name": "lab",
             "bucket_name": s3.bucket,

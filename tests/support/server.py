@@ -15,12 +15,18 @@ import uvicorn
 from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from cloudcasa_server.app import create_app
 from cloudcasa_server.kit.settings import Settings
+from cloudcasa_server.kit.store import ALL
 from cloudcasa_server.kit.store.opening import FILE_NAME
 from cloudcasa_server.kit.store.sqlite import SqliteStore
-from cloudcasa_server.object_store.probe import ProbeError, ProbeTarget
+from cloudcasa_server.object_store.probe import ProbeError, Target
 from fastapi import FastAPI
 
 from tests.support.scripted_agent import ScriptedAgent, answer, bootstrap_credential, eventually
+
+MADE_BY_TESTS = (
+    *("objectstores", "policies", "kubeclusters", "kubebackups", "kubeoffloads", "kuberestores", "backupinstances", "jobs"),
+    *("joblogs", "commands", "kubenamespaces", "kubepvclaims", "kubestorageclasses"),
+)
 
 
 @dataclass
@@ -28,9 +34,9 @@ class FakeProbe:
     """Says yes, or what it was told to say."""
 
     error: ProbeError | None = None
-    targets: list[ProbeTarget] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
 
-    async def __call__(self, target: ProbeTarget, /) -> None:
+    async def __call__(self, target: Target, /) -> None:
         self.targets.append(target)
         if self.error:
             raise self.error
@@ -91,6 +97,13 @@ class Running:
 
         found: dict[str, Any] = await eventually(look, seconds=seconds)
         return found
+
+    async def empty(self) -> None:
+        """Take away what a test made, so that the next one may share the server."""
+        for name in MADE_BY_TESTS:
+            await self.parts.store.collection(name).delete_many(ALL)
+        self.probe.error = None
+        self.probe.targets.clear()
 
     async def job(self, *, seconds: float = 20.0, **where: Any) -> dict[str, Any]:
         """Return the newest job that matches, when it has ended."""

@@ -41,7 +41,7 @@ from .kit.rest import Access, Documents, RequestContext, Resource, RestApi, Serv
 from .kit.settings import Settings
 from .kit.store import Store, open_store
 from .kit.tls import Certificate, ensure_certificate, own_certificate
-from .object_store.probe import Probe, S3Probe
+from .object_store.probe import Probe, TimedProbe
 from .object_store.resource import OBJECT_STORES
 from .object_store.service import ObjectStores
 from .recovery_point.resource import RECOVERY_POINTS, DeleteScript
@@ -114,7 +114,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
 
     images = Images(agent=settings.agent_image, velero=settings.velero_image, plugin_aws=settings.plugin_aws_image)
     keys = ApiKeys(documents(APIKEYS), clock=clock)
-    stores = ObjectStores(documents(OBJECT_STORES), store=store, vault=vault, probe=probe or S3Probe(settings.probe_seconds))
+    stores = ObjectStores(documents(OBJECT_STORES), store=store, vault=vault, probe=probe or TimedProbe(settings.probe_seconds))
     outbox = Outbox(store=store, bus=bus, clock=clock, lease_seconds=settings.command_retry_seconds)
     jobs = Jobs(documents(JOBS), store=store, bus=bus, clock=clock, lease_seconds=settings.lease_seconds)
     inventories = Inventories({resource.name: documents(resource) for resource in INVENTORY_RESOURCES}, store=store, outbox=outbox)

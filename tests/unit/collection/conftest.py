@@ -20,7 +20,7 @@ from cloudcasa_server.kit.clock import SystemClock
 from cloudcasa_server.kit.settings import Settings
 from cloudcasa_server.kit.store.opening import FILE_NAME
 from cloudcasa_server.kit.store.sqlite import SqliteStore
-from cloudcasa_server.object_store.probe import ProbeError, ProbeTarget
+from cloudcasa_server.object_store.probe import ProbeError, Target
 
 from ansible_collections.cloudcasa.core.plugins.module_utils._api import Api
 from ansible_collections.cloudcasa.core.plugins.module_utils._errors import ApiError
@@ -56,7 +56,7 @@ class Rest:
         return self.api.list(resource, where=where)
 
 
-async def probe(target: ProbeTarget, /) -> None:
+async def probe(target: Target, /) -> None:
     """Accept any bucket but one."""
     if target.bucket == "no-such-bucket":
         raise ProbeError(f'Cannot access bucket "{target.bucket}". Check the credentials and permissions.', field="bucket_name")

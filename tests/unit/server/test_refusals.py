@@ -45,18 +45,24 @@ async def test_store_that_cannot_be_used_is_not_stored(server, error, sentence):
     assert sentence in await refused(server, "objectstores", **a_store_body())
 
 
+KEYS = {"access_key": "a", "secret_key": "b"}
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
         ({"bucket_name": None}, "bucket_name"),
         ({"s3provider": {"endpoint": "https://s3.example/path", "credentials": {"access_key": "a", "secret_key": "b"}}}, "endpoint"),
         ({"s3provider": {"endpoint": "https://s3.example", "credentials": {}}}, "credentials and permissions"),
-        ({"provider_type": "azure"}, "Azure"),
-        ({"private": True}, "Private"),
+        ({"s3provider": {"endpoint": "https://s3.example", "cloud": "Public"}}, "s3provider.cloud"),
+        ({"s3provider": {"endpoint": "https://s3.eu-west-1.amazonaws.com", "credentials": KEYS}, "region": None}, "region"),
+        ({"private": True}, "proxy_cluster_list"),
+        ({"private": True, "proxy_cluster_list": ["f" * 24]}, "no cluster"),
+        ({"private": True, "proxy_cluster_list": ["e" * 24, "f" * 24]}, "proxy_cluster_list"),
         ({"nonsense": 1}, "nonsense"),
         ({"provider_type": "tape"}, "provider_type"),
     ],
-    ids=["no bucket", "path", "no keys", "azure", "private", "unknown field", "provider"],
+    ids=["no bucket", "path", "no keys", "azure's key", "no region", "no proxy", "ghost proxy", "two proxies", "unknown field", "provider"],
 )
 async def test_store_that_makes_no_sense_is_refused(server, change, word):
     message = await refused(server, "objectstores", **{key: value for key, value in (a_store_body() | change).items() if value is not None})
@@ -76,6 +82,9 @@ async def test_store_never_shows_its_keys_and_keeps_them(server):
     body = a_store_body() | {"name": "renamed", "s3provider": {"endpoint": "https://s3.example:9000"}}
     changed = await server.api.put(f"/api/v1/objectstores/{store['_id']}", json=body, headers={"If-Match": store["_etag"]})
     assert changed.status_code == 200, changed.text
+    emptied = body | {"s3provider": {"endpoint": "https://s3.example:9000", "credentials": {}}}
+    again = await server.api.put(f"/api/v1/objectstores/{store['_id']}", json=emptied, headers={"If-Match": changed.json()["_etag"]})
+    assert again.json()["_etag"] == changed.json()["_etag"]
     target = await server.parts.stores.target(store["_id"], cluster_id="c")
     assert (target.name, target.secret_key.get_secret_value()) == ("renamed", "s3cr3t")
     assert "s3cr3t" not in changed.text

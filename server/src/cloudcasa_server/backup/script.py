@@ -87,6 +87,7 @@ class BackupScript:
         if verdict.is_usable:
             changes["offload_backup_inst" if is_copy else "backup_inst"] = await self._point_id(job, output, verdict=verdict)
             await count_points(self.points, job["cluster"])
+            await self.stores.note_proof(job["script"]["data"]["objectstore"])
         if is_copy and verdict.is_usable:
             changes["phase"] = "OFFLOAD_PARTIAL" if verdict.state is JobState.PARTIAL else "OFFLOAD_COMPLETED"
         return Finish(verdict.state, verdict.message, changes)

@@ -9,7 +9,7 @@ import structlog
 from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages
 
 from ..kit.crypto import VaultError
-from ..kit.errors import AppError, NotFoundError
+from ..kit.errors import AppError
 from ..kit.store import Document, Store
 from ..object_store.service import ObjectStores
 from .images import Images, replace_registry
@@ -35,7 +35,7 @@ class Resolver:
         """Return the command to send. Raises UndeliverableError: a command that can never be made must end, not end every link."""
         try:
             return await self._resolved(document)
-        except (NotFoundError, VaultError) as error:
+        except (AppError, VaultError) as error:
             raise UndeliverableError(str(error)) from error
         except (ValueError, KeyError) as error:
             log.exception("A command cannot be made", command_id=document["_id"], kind=document["kind"])

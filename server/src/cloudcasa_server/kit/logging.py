@@ -61,7 +61,7 @@ def configure_logging(*, level: str = "info", form: Literal["json", "console"] =
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for noisy in ("pymongo", "botocore", "boto3", "urllib3", "uvicorn.access", "s3transfer"):
+    for noisy in ("pymongo", "botocore", "boto3", "urllib3", "uvicorn.access", "s3transfer", "azure", "msal"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

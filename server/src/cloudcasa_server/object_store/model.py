@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
@@ -14,9 +15,7 @@ DEFAULT_REGION = "us-east-1"
 
 
 class S3Credentials(ResourceModel):
-    """An S3 key pair. Azure's own keys pass, so that the answer to Azure is one honest sentence."""
-
-    model_config = ConfigDict(extra="allow")
+    """A key pair."""
 
     access_key: str | None = None
     secret_key: str | None = None
@@ -25,10 +24,32 @@ class S3Credentials(ResourceModel):
 class S3Provider(ResourceModel):
     """How to reach an S3-compatible store."""
 
-    model_config = ConfigDict(extra="allow")
-
     endpoint: str | None = None
     credentials: S3Credentials | None = None
+
+
+class AzureCredentials(ResourceModel):
+    """A service principal, or our own addition: a key of the storage account."""
+
+    subscription_id: str | None = None
+    tenant_id: Annotated[str, Field(max_length=256, pattern=r"^[A-Za-z0-9.-]*$")] | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    account_key: str | None = None
+
+
+class AzureProvider(ResourceModel):
+    """How to reach a storage account."""
+
+    cloud: Literal["Public", "Government"] = "Public"
+    resource_group_name: Annotated[str, Field(min_length=1, max_length=90, pattern=r"^[\w().-]*[\w()-]$")]
+    storage_account_name: Annotated[str, Field(pattern=r"^[a-z0-9]{3,24}$")]
+    endpoint: str | None = None
+    """Our own addition: the blob service where it is not at the cloud's usual address, such as Azure Stack's."""
+    credentials: AzureCredentials | None = None
+
+
+_PROVIDERS: Mapping[str, type[ResourceModel]] = {"aws": S3Provider, "azure": AzureProvider}
 
 
 class ObjectStore(ResourceModel):
@@ -41,13 +62,28 @@ class ObjectStore(ResourceModel):
     bucket_name: str | None = None
     region: str | None = None
     prefix: str | None = None
-    s3provider: S3Provider = Field(default_factory=S3Provider)
+    s3provider: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     skip_tls_certificate_validation: bool = False
     private: bool = False
-    proxy_cluster_list: list[str] = Field(default_factory=list, max_length=1)
+    proxy_cluster_list: list[str] = Field(default_factory=list, max_length=1, validate_default=True)
     locked: bool = False
     ca_pem: str | None = None
     """Our own addition: the CA of a store whose certificate no public CA signed, PEM."""
+
+    @field_validator("s3provider")
+    @classmethod
+    def _is_of_its_kind(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Judge by the kind, whose keys differ; what it says keeps its path."""
+        if kind := info.data.get("provider_type"):
+            _PROVIDERS[kind].model_validate(value)
+        return value
+
+    @field_validator("proxy_cluster_list")
+    @classmethod
+    def _is_there_when_private(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("private") and not value:
+            raise ValueError("A private object store needs a cluster that reaches it: name one in proxy_cluster_list.")
+        return value
 
 
 def normalise_endpoint(endpoint: str, /) -> str:
@@ -73,12 +109,14 @@ def join_prefix(*parts: str | None) -> str:
     return "/".join(text for part in parts if part and (text := part.strip("/")))
 
 
-def location_info(document: Document, /) -> str:
-    """Return how people call the place: the store's name and its bucket."""
-    return f"{document['name']} ({document.get('bucket_name', '')})"
+def not_yet(document: Document, /) -> str:
+    """Return why no backup can go to a store with this version's agents; empty when one can."""
+    if document.get("provider_type") != "azure":
+        return ""
+    return "The agents of this version do not write to Azure yet: no backup can go to this store. Use an S3-compatible one for now."
 
 
 def same_place(document: Document, /) -> dict[str, Any]:
     """Return the fields that say which place a store is, for probing again after a change."""
-    keys = ("provider_type", "bucket_name", "region", "prefix", "skip_tls_certificate_validation", "ca_pem")
+    keys = ("provider_type", "bucket_name", "region", "prefix", "private", "skip_tls_certificate_validation", "ca_pem")
     return {key: document.get(key) for key in keys} | {"s3provider": document.get("s3provider")}

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from ..kit.crypto import Vault
 from ..kit.errors import InvalidError, NotFoundError
 from ..kit.rest import Documents
-from ..kit.store import Document, DuplicateKeyError, Store
-from .model import DEFAULT_REGION, join_prefix, normalise_endpoint
+from ..kit.store import Document, DuplicateKeyError, Store, eq
+from .model import DEFAULT_REGION, join_prefix, normalise_endpoint, not_yet
 from .probe import Probe
 
 COLLECTION = "objectstores"
@@ -45,22 +45,22 @@ class ObjectStores:
             if document is None:
                 message = f"The object store {provider['user_objectstore']} is gone. Choose another one."
                 raise InvalidError(message)
-            return document
+            return _usable(document)
         candidates = await collection.find(limit=2, sort=(("_id", 1),))
         if len(candidates) == 1:
-            return candidates[0]
+            return _usable(candidates[0])
         what = "There is no object store yet. Register one." if not candidates else "There are several object stores and none is chosen."
         message = f"{what} Name one in backup_provider of the cluster or in offload_provider of the copy."
         raise InvalidError(message)
 
     async def target(self, objectstore_id: str, /, *, cluster_id: str, is_read_only: bool = False) -> StorageTarget:
-        """Return the store as a cluster's agent sees it, keys included. Raises NotFoundError."""
+        """Return the store as a cluster's agent sees it, keys included. Raises NotFoundError, InvalidError."""
         document = await self.documents.find(objectstore_id)
         if document is None:
             message = f"The object store {objectstore_id} is gone."
             raise NotFoundError(message)
-        provider = document.get("s3provider") or {}
-        access_key, secret_key = self.keys(document)
+        provider = _usable(document).get("s3provider") or {}
+        keys = self.credentials(document)
         return StorageTarget(
             objectstore_id=objectstore_id,
             name=document["name"],
@@ -68,8 +68,8 @@ class ObjectStores:
             prefix=join_prefix(document.get("prefix"), cluster_id),
             region=document.get("region") or DEFAULT_REGION,
             endpoint=normalise_endpoint(provider["endpoint"]),
-            access_key=access_key,
-            secret_key=secret_key,
+            access_key=SecretStr(keys.get("access_key") or ""),
+            secret_key=SecretStr(keys.get("secret_key") or ""),
             ca_pem=document.get("ca_pem") or None,
             skip_tls_verification=bool(document.get("skip_tls_certificate_validation")),
             read_only=is_read_only,
@@ -87,7 +87,18 @@ class ObjectStores:
                 document = await escrow.get(_PASSWORD_ID) or document
         return SecretStr(self.vault.open(document["repo_password"], aad=ESCROW))
 
-    def keys(self, document: Document, /) -> tuple[SecretStr, SecretStr]:
-        """Return the access key and the secret key of a stored store; empty where none was given."""
-        credentials = (self.documents.reveal(document).get("s3provider") or {}).get("credentials") or {}
-        return SecretStr(credentials.get("access_key") or ""), SecretStr(credentials.get("secret_key") or "")
+    def credentials(self, document: Document, /) -> Mapping[str, Any]:
+        """Return the credentials of a stored store in clear; empty where none was given. Never store, log or answer them."""
+        return (self.documents.reveal(document).get("s3provider") or {}).get("credentials") or {}
+
+    async def note_proof(self, objectstore_id: str, /) -> None:
+        """Remember that a backup went to a store which the server could not try out itself."""
+        proof = {"validate_state": "READY", "validate_message": ""}
+        await self.documents.set(objectstore_id, proof, expected=eq("validate_state", "VALIDATING"))
+
+
+def _usable(document: Document) -> Document:
+    """Return the store. Raises InvalidError when no agent can use it yet."""
+    if why := not_yet(document):
+        raise InvalidError(f'Cannot use the object store "{document["name"]}". {why}')
+    return document

@@ -145,12 +145,12 @@ def _sealed(documents: Documents, old: Document, clear: Document, new: Document)
 
 
 def _with_kept_secrets(resource: Resource, current: Document, fields: Document) -> Document:
-    """Return the fields with the stored secrets where the object that holds them is there and they are left out."""
+    """Return the fields with the stored secrets where the object that holds them is there and they are left out, or sent as `{}`."""
     fields = deepcopy(fields)
     for path in resource.write_only:
         parent, _, _ = path.rpartition(".")
         is_room = isinstance(paths.get(fields, parent), dict) if parent else True
-        if is_room and not paths.has(fields, path) and paths.has(current, path):
+        if is_room and paths.get(fields, path, {}) == {} and paths.has(current, path):
             paths.put(fields, path, deepcopy(paths.get(current, path)))
     return fields
 
