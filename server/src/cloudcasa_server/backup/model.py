@@ -94,6 +94,11 @@ def selection(source: Mapping[str, Any], /) -> Selection:
     )
 
 
+def named_namespaces(source: Mapping[str, Any], /) -> tuple[str, ...]:
+    """Return the only namespaces that a source takes; empty when it takes all."""
+    return selection(source).namespaces
+
+
 def takes_claim(source: Mapping[str, Any], namespace: str, /) -> bool:
     """Tell whether a source takes every claim of a namespace: False too where a label or a list of resources may leave some out."""
     chosen = selection(source)

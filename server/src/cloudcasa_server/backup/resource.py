@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
-from ..kit.store import Document, Index
-from .model import COLLECTION, BackupDefinition
+from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
+from ..kit.store import Document, Index, Update, eq
+from .model import COLLECTION, BackupDefinition, named_namespaces
 from .service import check_source, open_run, parse_run, refuse_hooks
 
 
@@ -27,6 +28,13 @@ class BackupHooks(Hooks):
         if old["source"] != new["source"]:
             await check_source(context, new)
         return await _with_copy_policy(context, new)
+
+    async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Tell its copies which namespaces they copy now: access to them is judged by that."""
+        if old["source"] != new["source"]:
+            change = Update(set={"touched_namespaces": list(named_namespaces(new["source"]))})
+            await context.store.collection("kubeoffloads").update_many(eq("backupdef", new["_id"]), change)
+        return new
 
 
 async def _with_copy_policy(context: RequestContext, document: Document) -> Document:
@@ -55,5 +63,9 @@ BACKUPS = Resource(
     references={"cluster": "kubeclusters", "policy": "policies", "copydef": "kubeoffloads", "copy_policy": "policies"},
     unique=(Unique(("name",), 'The name "{name}" is taken by another backup.'),),
     indexes=(Index("cluster", (("cluster", 1), ("_updated", -1))), Index("copydef", (("copydef", 1),))),
+    belongs={
+        CLUSTERS: within("cluster"),
+        NAMESPACES: in_namespaces(cluster="cluster", namespaces="source.namespaces", is_whole="source.all_namespaces"),
+    },
     hooks=BackupHooks(),
 )

@@ -14,7 +14,7 @@ from ..job.service import Jobs
 from ..kit.errors import InvalidError
 from ..kit.rest import RequestContext
 from ..kit.store import Document
-from .model import RunRequest
+from .model import RunRequest, named_namespaces
 
 
 def parse_run(body: Mapping[str, Any], /) -> RunRequest:
@@ -73,6 +73,7 @@ async def open_run(
             cluster_id=backup["cluster"],
             cluster_name=cluster["name"] if cluster else backup["cluster"],
             fields=fields,
+            namespaces=named_namespaces(backup["source"]),
             data={"source": backup["source"], "offload_provider": (offload or {}).get("offload_provider")},
         )
     )

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ..command.images import Images, replace_registry
 from ..command.service import Outbox
+from ..identity.belonging import NAMESPACES, cluster_of_namespaces
 from ..inventory.service import Inventories
 from ..job.service import Jobs
 from ..kit.bus import Bus
@@ -165,5 +166,6 @@ CLUSTERS = Resource(
         Index("state", (("status.state", 1), ("agent.last_seen", 1))),
         Index("objectstore", (("backup_provider.user_objectstore", 1),)),
     ),
+    readable_from={NAMESPACES: cluster_of_namespaces("_id")},
     hooks=ClusterHooks(),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from cloudcasa_contract.commands import Inventory
@@ -79,6 +80,12 @@ def diff(have: Iterable[Document], want: Iterable[Row], /) -> Plan:
         change=changed,
         delete=tuple(str(document["_id"]) for key, document in stored.items() if key not in wanted),
     )
+
+
+def stable_id(collection: str, row: Mapping[str, Any], /) -> str:
+    """Return the id of what a cluster has under this name: the same when it is lost and comes back, so that grants that name it go on."""
+    named = "/".join((collection, str(row["cluster_id"]), *(str(part) for part in _key(row))))
+    return sha256(named.encode()).hexdigest()[:24]
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from ..kit.rest import Resource
+from collections.abc import Mapping
+
+from ..identity.belonging import CLUSTERS, cluster_of_namespaces, in_namespace
+from ..kit.rest import Belonging, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from .model import CLAIMS, CLUSTER_INDEX, NAMESPACES, STORAGE_CLASSES
 
 
-def _declare(name: str, *, title: str, noun: str) -> Resource:
+def _declare(
+    name: str,
+    *,
+    title: str,
+    noun: str,
+    belongs: Mapping[str, Belonging] | None = None,
+    readable_from: Mapping[str, Belonging] | None = None,
+) -> Resource:
     return Resource(
         name=name,
         title=title,
@@ -16,11 +26,22 @@ def _declare(name: str, *, title: str, noun: str) -> Resource:
         unique=(),
         indexes=(CLUSTER_INDEX,),
         methods=READ_METHODS,
+        belongs={CLUSTERS: within("cluster_id"), **(belongs or {})},
+        readable_from=readable_from or {},
     )
 
 
 INVENTORY_RESOURCES = (
-    _declare(NAMESPACES, title="Kubenamespace", noun="namespace"),
-    _declare(CLAIMS, title="Kubepvclaim", noun="persistent volume claim"),
-    _declare(STORAGE_CLASSES, title="Kubestorageclass", noun="storage class"),
+    _declare(
+        NAMESPACES, title="Kubenamespace", noun="namespace", belongs={NAMESPACES: in_namespace(cluster="cluster_id", namespace="name")}
+    ),
+    _declare(
+        CLAIMS,
+        title="Kubepvclaim",
+        noun="persistent volume claim",
+        belongs={NAMESPACES: in_namespace(cluster="cluster_id", namespace="namespace_name")},
+    ),
+    _declare(
+        STORAGE_CLASSES, title="Kubestorageclass", noun="storage class", readable_from={NAMESPACES: cluster_of_namespaces("cluster_id")}
+    ),
 )

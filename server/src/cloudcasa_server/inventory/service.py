@@ -14,7 +14,7 @@ from ..command.model import CommandState, Order
 from ..command.service import Outbox
 from ..kit.rest import Documents
 from ..kit.store import And, Compare, Document, DuplicateKeyError, Store, Update, eq
-from .model import CLAIMS, COLLECTION, Claim, diff, rows
+from .model import CLAIMS, COLLECTION, Claim, diff, rows, stable_id
 
 FRESH_SECONDS = 5.0
 _BOUND = "Bound"
@@ -55,7 +55,7 @@ class Inventories:
     async def _apply(self, documents: Documents, wanted: list[Document], *, cluster_id: str) -> None:
         plan = diff(await documents.collection.find(eq("cluster_id", cluster_id)), wanted)
         for row in plan.insert:
-            await documents.insert(documents.new(row))
+            await documents.insert(documents.new({"_id": stable_id(documents.resource.name, row), **row}))
         for document_id, row in plan.change.items():
             await documents.set(document_id, row)
         for document_id in plan.delete:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,8 @@ class JobRequest:
     cluster_name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
+    namespaces: Sequence[str] = ()
+    """The only namespaces that the job touches, which its visibility is judged by; empty: all of the cluster, or not known."""
 
 
 def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Document:
@@ -75,6 +77,7 @@ def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Docume
         "activity": [],
         "cluster": request.cluster_id,
         "cluster_name": request.cluster_name,
+        "touched_namespaces": list(request.namespaces),
         **request.fields,
         "script": {
             "step": FIRST_STEP,

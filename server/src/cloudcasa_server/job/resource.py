@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
+from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..kit.errors import AppError, NotFoundError
-from ..kit.rest import RequestContext, Resource
+from ..kit.rest import RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import Document
 from .model import COLLECTION, INDEXES
@@ -19,7 +20,7 @@ JOBS = Resource(
     name=COLLECTION,
     title="Job",
     noun="job",
-    hidden=frozenset({"script"}),
+    hidden=frozenset({"script", "touched_namespaces"}),
     references={
         "cluster": "kubeclusters",
         "backupdef": "kubebackups",
@@ -32,6 +33,7 @@ JOBS = Resource(
     unique=(),
     indexes=INDEXES,
     methods=READ_METHODS,
+    belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     synonyms={"state": {"CANCELLED": "CANCELED"}},
 )
 
@@ -54,7 +56,7 @@ async def cancel(context: RequestContext, document: Document, body: Mapping[str,
 
 async def show_log(context: RequestContext, /) -> Response:
     """Answer the log of a job's backup or restore as plain text."""
-    job = await context.documents(COLLECTION).get(context.path_params["id"])
+    job = await context.get(COLLECTION, context.path_params["id"])
     kept = await context.store.collection(LOGS).get(job["_id"])
     if kept is None:
         message = f'Job "{job["name"]}" has no log: it has not ended, or its log could not be read. Its activity and message say more.'

@@ -123,6 +123,7 @@ OBJECT_STORES = Resource(
         Unique(("name",), 'The name "{name}" is taken by another object store.'),
         Unique(_UNIQUE, f"This place is registered already, with this region and prefix. {_REMEDY}"),
     ),
+    is_shared=True,
     hooks=ObjectStoreHooks(),
 )
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..backup.model import named_namespaces
 from ..backup.service import open_run, parse_run
+from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
 from ..kit.errors import InvalidError
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
 from .model import COLLECTION, Offload
 
@@ -23,13 +25,13 @@ class OffloadHooks(Hooks):
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Refuse what could not run; fill in the cluster."""
         backup = await _backup(context, document)
-        return document | {"cluster": backup["cluster"]}
+        return document | _place(backup)
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Apply the same rules."""
         del old
         backup = await _backup(context, new)
-        return new | {"cluster": backup["cluster"]}
+        return new | _place(backup)
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Mirror the policy on the backups that point here."""
@@ -42,6 +44,11 @@ class OffloadHooks(Hooks):
         """Take the mirror away; `copydef` is the client's and stays until the client clears it."""
         change = Update(unset=("copy_policy",))
         await context.store.collection("kubebackups").update_many(eq("copydef", document["_id"]), change)
+
+
+def _place(backup: Document) -> Document:
+    """Return whose data is copied: what access to a copy is judged by."""
+    return {"cluster": backup["cluster"], "touched_namespaces": list(named_namespaces(backup["source"]))}
 
 
 async def _backup(context: RequestContext, document: Document) -> Document:
@@ -88,5 +95,7 @@ OFFLOADS = Resource(
     },
     unique=(Unique(("name",), 'The name "{name}" is taken by another copy.'),),
     indexes=(Index("backupdef", (("backupdef", 1),)), Index("objectstore", (("offload_provider.user_objectstore", 1),))),
+    hidden=frozenset({"touched_namespaces"}),
+    belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     hooks=OffloadHooks(),
 )

@@ -32,5 +32,6 @@ POLICIES = Resource(
     defaults={"timezone": "UTC"},
     initial=lambda: {"status": {"suspended": False}},
     unique=(Unique(("name",), 'The name "{name}" is taken by another policy.'),),
+    is_shared=True,
     hooks=PolicyHooks(),
 )

@@ -8,11 +8,12 @@ from cloudcasa_contract.states import JobState, JobType, RecoveryPointState
 
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
+from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.model import FIRST_STEP, Finish, Goto, JobRequest, Next, Script, Wait, step_key
 from ..job.outcome import failure_text
 from ..job.service import Jobs
 from ..kit.errors import InvalidError
-from ..kit.rest import Documents, Hooks, RequestContext, Resource
+from ..kit.rest import Documents, Hooks, RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import And, Document, Update, eq
 from .model import COLLECTION, INDEXES
@@ -47,6 +48,7 @@ def _request(point: Document) -> JobRequest:
         cluster_id=point["cluster"],
         cluster_name=point["cluster_name"],
         fields={"backup_inst": point["_id"]},
+        namespaces=() if point["backup_selection"].get("all_namespaces") else point["backup_selection"].get("namespaces") or (),
         data={
             "backup_name": point["velero"]["backup_name"],
             "objectstore": point["objectstore"],
@@ -70,6 +72,10 @@ RECOVERY_POINTS = Resource(
     unique=(),
     indexes=INDEXES,
     methods=READ_METHODS | {"delete"},
+    belongs={
+        CLUSTERS: within("cluster"),
+        NAMESPACES: in_namespaces(cluster="cluster", namespaces="backup_selection.namespaces", is_whole="backup_selection.all_namespaces"),
+    },
     hooks=RecoveryPointHooks(),
 )
 

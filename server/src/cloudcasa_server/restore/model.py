@@ -59,6 +59,12 @@ def chosen_namespaces(restore: Mapping[str, Any], /, *, point: Mapping[str, Any]
     return () if source.get("all_namespaces") else tuple(source.get("namespaces") or ())
 
 
+def touched_namespaces(restore: Mapping[str, Any], /, *, point: Mapping[str, Any]) -> list[str]:
+    """Return every namespace that a restore reads or writes; empty when that is all, or not known by name."""
+    chosen = chosen_namespaces(restore, point=point)
+    return sorted({*chosen, *namespace_map(restore, namespaces=chosen).values()}) if chosen else []
+
+
 def restore_payload(restore: Mapping[str, Any], /, *, point: Document, restore_name: str) -> dict[str, Any]:
     """Return the command `restore.run`, without its storage."""
     selected = restore["selection"]

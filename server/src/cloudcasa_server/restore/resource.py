@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index
-from .model import COLLECTION, Restore
+from .model import COLLECTION, Restore, touched_namespaces
 from .service import check, open_restore
 
 
@@ -18,7 +19,7 @@ class RestoreHooks(Hooks):
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Refuse what could not run; note whose data it is."""
         point = await check(context, document)
-        return document | {"source_cluster": point["cluster"], "cluster": point["cluster"]}
+        return document | _place(document, point)
 
     async def after_create(self, context: RequestContext, document: Document, /) -> Document:
         """Open the job."""
@@ -30,7 +31,16 @@ class RestoreHooks(Hooks):
         """Apply the same rules; the next run uses them."""
         del old
         point = await check(context, new)
-        return new | {"cluster": point["cluster"]}
+        return new | _place(new, point)
+
+
+def _place(document: Document, point: Document) -> Document:
+    """Return whose data a restore reads and writes: what access to it is judged by."""
+    return {
+        "source_cluster": point["cluster"],
+        "cluster": point["cluster"],
+        "touched_namespaces": touched_namespaces(document, point=point),
+    }
 
 
 async def run(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
@@ -50,5 +60,11 @@ RESTORES = Resource(
     references={"cluster": "kubeclusters", "backup_inst": "backupinstances", "source_cluster": "kubeclusters"},
     unique=(Unique(("name",), 'The name "{name}" is taken by another restore.'),),
     indexes=(Index("cluster", (("cluster", 1), ("_updated", -1))),),
+    hidden=frozenset({"touched_namespaces"}),
+    belongs={
+        CLUSTERS: within("cluster", "source_cluster"),
+        NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces", other_cluster="source_cluster"),
+    },
+    also_needs={"create": ("kubeclusters.restore",)},
     hooks=RestoreHooks(),
 )

@@ -11,7 +11,7 @@ from ..job.service import Jobs
 from ..kit.errors import InvalidError
 from ..kit.rest import RequestContext
 from ..kit.store import Document
-from .model import chosen_namespaces
+from .model import chosen_namespaces, touched_namespaces
 
 
 def _refuse(field: str, text: str) -> InvalidError:
@@ -68,6 +68,7 @@ async def open_restore(jobs: Jobs, restore: Document, /, *, point: Document) -> 
             cluster_id=point["cluster"],
             cluster_name=point["cluster_name"],
             fields=fields,
+            namespaces=touched_namespaces(restore, point=point),
             data={"restore": {key: value for key, value in restore.items() if not key.startswith("_") and key != "status"}},
         )
     )

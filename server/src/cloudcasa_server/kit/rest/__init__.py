@@ -16,10 +16,12 @@ from .access import (
 )
 from .answers import error_response, install_error_handlers, json_response
 from .api import PREFIX, RestApi, routes_without_access
+from .belonging import Belonging, within
 from .body import read_bytes, read_object
 from .context import RequestContext, Services
 from .docs import About, Docs, RouteDocs
 from .documents import Documents, indexes_of, present
+from .recording import Change, NoRecorder, Outcome, Recorder
 from .resource import ALL_METHODS, READ_METHODS, Hooks, Resource, Unique
 from .types import Name, Reference, ResourceModel, ShownModel, Tags
 
@@ -34,12 +36,17 @@ __all__ = [
     "About",
     "Access",
     "Authenticator",
+    "Belonging",
+    "Change",
     "Docs",
     "Documents",
     "Grant",
     "Hooks",
     "Name",
+    "NoRecorder",
+    "Outcome",
     "Principal",
+    "Recorder",
     "Reference",
     "RequestContext",
     "Resource",
@@ -62,4 +69,5 @@ __all__ = [
     "read_object",
     "requires",
     "routes_without_access",
+    "within",
 ]

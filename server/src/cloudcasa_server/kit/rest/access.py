@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from ..errors import ForbiddenError
+
 READ, CREATE, UPDATE, DELETE = "read", "create", "update", "delete"
 OPERATIONS: Mapping[str, str] = {"GET": READ, "POST": CREATE, "PUT": UPDATE, "PATCH": UPDATE, "DELETE": DELETE}
 """What each method of a resource is called in permissions."""
@@ -102,6 +104,17 @@ class Access:
     def permission(self, method: str) -> str:
         """Return what the method asks; HEAD asks what GET does."""
         return self.permissions.get("GET" if method == "HEAD" else method, self.permissions.get("*", ""))
+
+    def check(self, principal: Principal, method: str) -> None:
+        """Refuse a caller who may not do this anywhere. Raises ForbiddenError."""
+        if principal.kind in self.refuses:
+            raise ForbiddenError(_REFUSED_KIND.get(principal.kind, f'A caller of the kind "{principal.kind}" is not served here.'))
+        permission = self.permission(method)
+        if not (self.is_open or self.is_for_all) and not (permission and principal.allows(permission)):
+            raise ForbiddenError(f'This needs the permission "{permission}", which your roles do not give.')
+
+
+_REFUSED_KIND = {"apikey": "API Key access is not allowed for this resource. Log in as a user."}
 
 
 def requires(permission: str) -> Access:

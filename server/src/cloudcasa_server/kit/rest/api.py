@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ from ..crypto import Vault
 from ..errors import ForbiddenError, NotFoundError
 from ..store import Document, Index, Store
 from . import handlers
-from .access import ANONYMOUS, OPERATIONS, Access, Authenticator, known_access, requires
+from .access import ANONYMOUS, OPERATIONS, READ, Access, Authenticator, Principal, known_access, requires
 from .answers import install_error_handlers, json_response
 from .body import read_object
 from .context import RequestContext, Services
@@ -32,9 +33,12 @@ from .docs import About, RouteDocs, summary_of
 from .documents import indexes_of
 from .listing import parse_parameters
 from .middleware import EdgeMiddleware
+from .recording import NoRecorder, Outcome, Recorder
 from .resource import Resource
+from .sight import Sight
 
 PREFIX = "/api/v1"
+MAX_ID = 60
 
 Handler = Callable[[RequestContext], Awaitable[Response | Mapping[str, Any]]]
 Action = Callable[[RequestContext, Document, dict[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -65,6 +69,7 @@ class RestApi:
     authenticator: Authenticator
     services: Services = field(default_factory=Services)
     resources: dict[str, Resource] = field(default_factory=dict)
+    recorder: Recorder = field(default_factory=NoRecorder)
     _routes: list[AccessRoute] = field(default_factory=list)
 
     def add(self, resource: Resource) -> None:
@@ -97,19 +102,29 @@ class RestApi:
         """Serve POST /<name>/{id}/action/<action>: the handler gets the document and returns the one to show."""
 
         async def run(context: RequestContext) -> Response:
-            document = await context.documents(name).get(context.path_params["id"])
-            body = await read_object(context.request, is_optional=True)
-            return handlers.acted(context, context.resources[name], await handler(context, document, body))
+            resource = context.resources[name]
+            document = await context.get(name, context.path_params["id"], permission=permission)
+            context.sight.require_permission(resource, permission, document)
+            answer = await handler(context, document, await read_object(context.request, is_optional=True))
+            await context.record(action, name, document)
+            return handlers.acted(context, resource, answer)
 
+        permission = (access or requires(f"{name}.{action}")).permission("POST")
         about = About(name, action=action, docs=replace(docs, summary=docs.summary or summary_of(handler)))
         path = f"{PREFIX}/{name}/{{id}}/action/{action}"
-        self.route(path, run, methods=("POST",), access=access or requires(f"{name}.{action}"), about=about)
+        self.route(path, run, methods=("POST",), access=access or requires(permission), about=about)
 
     def route(self, path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), access: Access, about: About | None = None) -> None:
         """Serve something else. What the handler returns other than a Response becomes JSON."""
 
         async def endpoint(request: Request) -> Response:
-            answer = await handler(await self._context(request, access))
+            context = self._context(request, ANONYMOUS if access.is_open else await self.authenticator.authenticate(request))
+            try:
+                access.check(context.principal, request.method)
+                answer = await handler(context)
+            except ForbiddenError as error:
+                await _record_refusal(context, path, error)
+                raise
             return answer if isinstance(answer, Response) else json_response(answer)
 
         route = AccessRoute(path, endpoint, methods=list(methods), name=path)
@@ -117,24 +132,21 @@ class RestApi:
         route.about = about or About(docs=RouteDocs(summary=summary_of(handler)))
         self._routes.append(route)
 
-    async def _context(self, request: Request, access: Access) -> RequestContext:
-        principal = ANONYMOUS if access.is_open else await self.authenticator.authenticate(request)
-        if principal.kind in access.refuses:
-            raise ForbiddenError(_REFUSED_KIND.get(principal.kind, f'A caller of the kind "{principal.kind}" is not served here.'))
-        permission = access.permission(request.method)
-        if not (access.is_open or access.is_for_all) and not (permission and principal.allows(permission)):
-            raise ForbiddenError(f'This needs the permission "{permission}", which your roles do not give.')
+    def _context(self, request: Request, principal: Principal) -> RequestContext:
+        sight = Sight(principal)
         return RequestContext(
             principal=principal,
             store=self.store,
             clock=self.clock,
             vault=self.vault,
             services=self.services,
-            resources={name: resource.as_seen_by(principal) for name, resource in self.resources.items()},
+            resources={name: sight.seen(resource) for name, resource in self.resources.items()},
             request=request,
             request_id=getattr(request.state, "request_id", ""),
             log=structlog.get_logger("rest"),
             parameters=parse_parameters(request.scope.get("query_string", b"")),
+            recorder=self.recorder,
+            permissions=self.permissions,
         )
 
     @property
@@ -144,6 +156,14 @@ class RestApi:
         for route in self._routes:
             route.is_alone = seen[route.path] == 1
         return sorted(self._routes, key=lambda route: "{" in route.path)
+
+    @cached_property
+    def permissions(self) -> frozenset[str]:
+        """Return every permission that something asks for. Look at it when all is declared."""
+        asked = {permission for route in self._routes for permission in route.access.permissions.values()}
+        for resource in self.resources.values():
+            asked |= {permission for needed in resource.also_needs.values() for permission in needed} | set(resource.guarded.values())
+        return frozenset(asked)
 
     def indexes(self) -> dict[str, tuple[Index, ...]]:
         """Return the indexes to be synced, by collection."""
@@ -159,8 +179,16 @@ class RestApi:
         app.add_middleware(EdgeMiddleware)
 
 
-_REFUSED_KIND = {"apikey": "API Key access is not allowed for this resource. Log in as a user."}
 _EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+async def _record_refusal(context: RequestContext, path: str, error: ForbiddenError) -> None:
+    """Record what was not permitted: the operation as permissions call it, on the resource that the path names."""
+    resource = path.removeprefix(f"{PREFIX}/").partition("/")[0]
+    action = path.partition("/action/")[2]
+    operation = action or OPERATIONS.get(context.request.method, READ)
+    asked = {"_id": str(context.path_params.get("id", ""))[:MAX_ID]}
+    await context.record(operation, resource, asked, outcome=Outcome.REFUSED, message=error.text)
 
 
 async def _nothing_here(context: RequestContext) -> Response:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from starlette.requests import Request
 
 from ..clock import Clock
 from ..crypto import Vault
-from ..store import Store
+from ..errors import NotFoundError
+from ..ids import is_id
+from ..store import ALL, And, Document, Query, Store, eq
 from .access import Principal
 from .documents import Documents
+from .recording import Change, Recorder
 from .resource import Resource
+from .sight import Sight
 
 T = TypeVar("T")
 
@@ -53,14 +57,57 @@ class RequestContext:
     log: structlog.stdlib.BoundLogger
     parameters: Mapping[str, str]
     """The query string's parameters."""
+    recorder: Recorder
+    permissions: frozenset[str]
+    """Every permission that a route asks for."""
+
+    @property
+    def sight(self) -> Sight:
+        """Return what the caller may see and change."""
+        return Sight(self.principal)
 
     @property
     def path_params(self) -> Mapping[str, str]:
         """Return the parts of the path the route names."""
         return self.request.path_params
 
+    @property
+    def address(self) -> str:
+        """Return the caller's network address."""
+        return self.request.client.host if self.request.client else ""
+
+    def visible(self, name: str, /) -> Query:
+        """Return the query of a resource's documents that the caller may read: for every list and count that a room answers itself."""
+        return self.sight.visible(self.resources[name])
+
+    async def get(self, name: str, document_id: str, /, *, permission: str | None = None) -> Document:
+        """Return a document that the caller may know of, to read it or to do what the permission is for. Raises NotFoundError."""
+        resource = self.resources[name]
+        area = self.sight.known(resource, permission) if permission else self.sight.visible(resource)
+        if area == ALL:
+            return await self.documents(name).get(document_id)
+        found = await self.store.collection(name).find(And((eq("_id", document_id), area)), limit=1) if is_id(document_id) else []
+        if not found:
+            raise NotFoundError(f'There is no {resource.noun} with the id "{document_id[:60]}".')
+        return found[0]
+
+    async def record(self, operation: str, resource: str, document: Document, **details: Any) -> None:
+        """Tell the recorder what was done to a document."""
+        change = Change(
+            operation,
+            resource,
+            str(document.get("_id", "")),
+            str(document.get("name", "")),
+            principal=self.principal,
+            address=self.address,
+            request_id=self.request_id,
+            declaration=self.resources.get(resource),
+            **details,
+        )
+        await self.recorder.record(change)
+
     def documents(self, name: str, /) -> Documents:
-        """Return the documents of a resource, by its name."""
+        """Return the documents of a resource, by its name: all of them, whoever calls. What a caller names goes through `get`."""
         return Documents(self.resources[name], store=self.store, clock=self.clock, vault=self.vault)
 
     def service(self, kind: type[T], /) -> T:

@@ -13,7 +13,6 @@ from ..errors import BadRequestError
 from ..ids import is_id
 from ..store import Document, In
 from . import paths
-from .documents import present
 from .resource import Resource
 from .where import parse_object
 
@@ -25,6 +24,7 @@ CHUNK = 1_000
 Tree = dict[str, "Tree"]
 """Reference path -> what to embed in the documents found there."""
 Fetch = Callable[[Resource, Sequence[str]], Awaitable[list[Document]]]
+"""Returns the documents of these ids that the caller may see, as the caller sees them."""
 
 
 def parse_embedded(text: str | None, resource: Resource, resources: Mapping[str, Resource]) -> Tree:
@@ -58,7 +58,7 @@ async def embed(documents: Sequence[Document], tree: Tree, resource: Resource, r
         places = [(holder, key) for document in documents for holder, key in paths.slots(document, path) if is_id(_at(holder, key))]
         ids = list({_at(holder, key) for holder, key in places})
         found = [one for start in range(0, len(ids), CHUNK) for one in await fetch(target, ids[start : start + CHUNK])]
-        shown = {one["_id"]: present(target, one) for one in found}
+        shown = {one["_id"]: one for one in found}
         await embed(list(shown.values()), below, target, resources, fetch)
         for holder, key in places:
             _replace(holder, key, shown)

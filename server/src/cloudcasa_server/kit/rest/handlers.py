@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from ..errors import AppError, ConflictError, InvalidError, PreconditionFailedError, PreconditionRequiredError
 from ..ids import is_id
-from ..store import Document, DuplicateKeyError, In, Update, eq
+from ..store import ALL, And, Document, DuplicateKeyError, In, Query, Update, eq
 from . import paths
+from .access import CREATE, DELETE, UPDATE
 from .answers import json_response
 from .body import read_object
 from .context import RequestContext
-from .documents import Documents, not_unique, present, settable_fields
+from .documents import Documents, not_unique, settable_fields
 from .embed import Tree, embed, parse_embedded
 from .listing import MAX_SKIP, page_links, parse_listing
 from .resource import Resource
@@ -33,13 +34,14 @@ async def list_(context: RequestContext, resource: Resource) -> Response:
     listing = parse_listing(context.parameters, resource)
     tree = parse_embedded(context.parameters.get("embedded"), resource, context.resources)
     collection = context.documents(resource.name).collection
+    query = both(listing.query, context.sight.visible(resource))
     found, total = await asyncio.gather(
-        collection.find(listing.query, sort=listing.sort, skip=listing.skip, limit=listing.max_results, projection=listing.projection)
+        collection.find(query, sort=listing.sort, skip=listing.skip, limit=listing.max_results, projection=listing.projection)
         if listing.skip < MAX_SKIP
         else _nothing(),
-        collection.count(listing.query),
+        collection.count(query),
     )
-    items = [present(resource, document) for document in found]
+    items = [context.sight.present(resource, document) for document in found]
     await _embed(context, items, tree, resource)
     body = {
         "_items": items,
@@ -56,7 +58,7 @@ async def _nothing() -> list[Document]:
 async def get(context: RequestContext, resource: Resource) -> Response:
     """Answer one document."""
     tree = parse_embedded(context.parameters.get("embedded"), resource, context.resources)
-    document = await context.documents(resource.name).get(context.path_params["id"])
+    document = await context.get(resource.name, context.path_params["id"])
     return await _answer(context, resource, document, tree=tree, is_write=False)
 
 
@@ -66,11 +68,14 @@ async def create(context: RequestContext, resource: Resource) -> Response:
     fields = settable(await read_object(context.request), resource)
     judge(fields, resource)
     document = documents.new(fields, user=context.principal.email)
-    await check_references(context, resource, document)
+    await check_references(context, resource, document, operation=CREATE)
+    context.sight.require_told(resource, CREATE, document)
     document = documents.seal(await resource.hooks.before_create(context, document))
+    context.sight.require(resource, CREATE, document)
     document["_etag"] = documents.etag(document)
     await documents.insert(document)
     context.log.info("Document created", resource=resource.name, id=document["_id"], user=context.principal.email)
+    await context.record(CREATE, resource.name, document, after=document)
     document = await resource.hooks.after_create(context, document)
     headers = {"Location": f"/api/v1/{resource.name}/{document['_id']}"}
     return await _answer(context, resource, document, status=201, headers=headers)
@@ -106,7 +111,8 @@ async def _write(context: RequestContext, resource: Resource, body: Document, wa
     match = _if_match(context)
     documents = context.documents(resource.name)
     for _ in range(ATTEMPTS):
-        old = await documents.get(context.path_params["id"])
+        old = await context.get(resource.name, context.path_params["id"], permission=f"{resource.name}.{UPDATE}")
+        context.sight.require(resource, UPDATE, old)
         if match is None:
             raise PreconditionRequiredError(f'To change this {resource.noun}, send its _etag in the header "If-Match".')
         _check_etag(match, old, resource)
@@ -114,6 +120,7 @@ async def _write(context: RequestContext, resource: Resource, body: Document, wa
         stored = await _store(documents, old, new)
         if stored is not None:
             context.log.info("Document changed", resource=resource.name, id=old["_id"], user=context.principal.email)
+            await context.record(UPDATE, resource.name, stored, before=old, after=stored)
             return await _answer(context, resource, await resource.hooks.after_update(context, old, stored))
     raise ConflictError(f"This {resource.noun} is being changed by others at the same time. Try again.")
 
@@ -129,8 +136,10 @@ async def _judged(context: RequestContext, resource: Resource, old: Document, bo
     check_immutable(current, fields, resource)
     check_bound(current, fields, resource, sent=body)
     new = {key: value for key, value in old.items() if key not in allowed} | fields
-    await check_references(context, resource, new, than=old)
+    await check_references(context, resource, new, than=old, operation=UPDATE)
+    context.sight.require(resource, UPDATE, new)
     new = await resource.hooks.before_update(context, old, _sealed(documents, old, clear, new))
+    context.sight.require(resource, UPDATE, new)
     new = _sealed(documents, old, clear, new)
     return new | {"_etag": documents.etag(new), "_updated": context.clock.timestamp()}
 
@@ -192,7 +201,8 @@ async def delete(context: RequestContext, resource: Resource) -> Response:
     """Delete the document: 204. Without If-Match always, with it only the version it names (rest-api.md 1.9)."""
     documents = context.documents(resource.name)
     match = _if_match(context)
-    document = await documents.get(context.path_params["id"])
+    document = await context.get(resource.name, context.path_params["id"], permission=f"{resource.name}.{DELETE}")
+    context.sight.require(resource, DELETE, document)
     if match is not None:
         _check_etag(match, document, resource)
     await resource.hooks.before_delete(context, document)
@@ -202,6 +212,7 @@ async def delete(context: RequestContext, resource: Resource) -> Response:
         if not is_gone and await documents.find(document["_id"]) is not None:
             raise _changed(resource)
     context.log.info("Document deleted", resource=resource.name, id=document["_id"], user=context.principal.email)
+    await context.record(DELETE, resource.name, document, before=document)
     await resource.hooks.after_delete(context, document)
     return Response(status_code=204)
 
@@ -222,8 +233,13 @@ def _changed(resource: Resource) -> AppError:
     return PreconditionFailedError(f"This {resource.noun} was changed by someone else since you read it. Read it again, then change it.")
 
 
-async def check_references(context: RequestContext, resource: Resource, document: Document, *, than: Document | None = None) -> None:
-    """Refuse ids that name nothing, in client-settable fields; those that were there before stay allowed. One query per resource."""
+async def check_references(
+    context: RequestContext, resource: Resource, document: Document, *, than: Document | None = None, operation: str
+) -> None:
+    """Refuse ids that name nothing the caller may know of, in client-settable fields; those that were there before stay allowed.
+
+    One query per resource.
+    """
     wanted: dict[str, dict[str, str]] = {}
     for path, name in resource.references.items():
         if path.partition(".")[0] in settable_fields(resource):
@@ -233,12 +249,24 @@ async def check_references(context: RequestContext, resource: Resource, document
     issues: dict[str, str] = {}
     for name, by_id in wanted.items():
         ids = tuple(one.lower() for one in by_id if is_id(one.lower()))
-        found = await context.store.collection(name).find(In("_id", ids), projection={"_id": True}) if ids else []
+        query = both(In("_id", ids), _reachable(context, name, f"{resource.name}.{operation}"))
+        found = await context.store.collection(name).find(query, projection={"_id": True}) if ids else []
         known = {one["_id"] for one in found}
         noun = context.resources[name].noun if name in context.resources else name
         issues |= {path: f'There is no {noun} with the id "{one[:40]}".' for one, path in by_id.items() if one.lower() not in known}
     if issues:
         raise InvalidError(next(iter(issues.values())), issues=issues)
+
+
+def _reachable(context: RequestContext, name: str, permission: str) -> Query:
+    return context.sight.reachable(context.resources[name], permission) if name in context.resources else ALL
+
+
+def both(first: Query, second: Query) -> Query:
+    """Return the query of what both match."""
+    if second == ALL:
+        return first
+    return second if first == ALL else And((first, second))
 
 
 def _ids(document: Document, path: str) -> set[str]:
@@ -261,7 +289,7 @@ async def _answer(
     is_write: bool = True,
 ) -> Response:
     etag = str(document.get("_etag", ""))
-    shown = present(resource, await resource.hooks.present(context, deepcopy(document)))
+    shown = context.sight.present(resource, await resource.hooks.present(context, deepcopy(document)))
     await _embed(context, [shown], tree or {}, resource)
     if is_write:
         shown["_status"] = "OK"
@@ -274,15 +302,15 @@ def acted(context: RequestContext, resource: Resource, answer: Mapping[str, Any]
     headers = {}
     if shown.get("_id") == context.path_params["id"] and isinstance(shown.get("_created"), int):
         headers = {"ETag": f'"{shown.get("_etag", "")}"'}
-        shown = present(resource, deepcopy(shown))
+        shown = context.sight.present(resource, deepcopy(shown))
     return json_response(shown | {"_status": "OK"}, headers=headers)
 
 
 async def _embed(context: RequestContext, shown: Sequence[Document], tree: Tree, resource: Resource) -> None:
     async def fetch(target: Resource, ids: Sequence[str]) -> list[Document]:
-        if not context.principal.allows(f"{target.name}.read"):
-            return []
-        return await context.store.collection(target.name).find(In("_id", tuple(ids)))
+        query = both(In("_id", tuple(ids)), context.sight.visible(target))
+        found = await context.store.collection(target.name).find(query)
+        return [context.sight.present(target, document) for document in found]
 
     if tree:
         await embed(shown, tree, resource, context.resources, fetch)

@@ -8,13 +8,13 @@ server-owned fields; the pydantic `model` only judges.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from ..store import Document, Index
-from .access import Principal
+from .belonging import Belonging
 from .docs import Docs
 
 if TYPE_CHECKING:
@@ -104,11 +104,14 @@ class Resource:
     methods: frozenset[str] = ALL_METHODS
     refuses: frozenset[str] = frozenset()
     """Kinds of principals that are refused (403): `apikey`, for what only people may see."""
+    belongs: Mapping[str, Belonging] = field(default_factory=dict)
+    """Resource -> how documents belong to its documents: `{"kubeclusters": within("cluster")}`. A grant around those covers these."""
+    readable_from: Mapping[str, Belonging] = field(default_factory=dict)
+    """Resource -> which documents must be readable, not more, to whom has a grant around its documents: the cluster of a namespace."""
+    is_shared: bool = False
+    """Documents belong to nobody, and who may read some may read all: policies, object stores. Writing needs a grant that holds everywhere."""
+    also_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Operation -> further permissions it needs on the document, e.g. {'create': ('kubeclusters.restore',)}."""
     hooks: Hooks = field(default_factory=Hooks)
     docs: Docs = field(default_factory=Docs)
     """What readers of the API's description should know beyond the rest."""
-
-    def as_seen_by(self, principal: Principal) -> Resource:
-        """Return the resource with what this caller must not see among the hidden paths."""
-        secret = {path for path, permission in self.guarded.items() if not principal.allows(permission)}
-        return replace(self, hidden=self.hidden | secret) if secret else self

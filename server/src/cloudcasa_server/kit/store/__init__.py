@@ -1,5 +1,6 @@
 """The database behind a small port: see port.py and query.py. `open_store` chooses the adapter by URL."""
 
+from .evaluate import matches
 from .opening import open_store
 from .port import Collection, Document, DuplicateKeyError, Index, Sort, Store, StoreError, StoreUnavailableError, Update
 from .query import ALL, And, Compare, ElemMatch, Exists, In, Not, Or, Prefix, Query, Size, eq
@@ -26,5 +27,6 @@ __all__ = [
     "StoreUnavailableError",
     "Update",
     "eq",
+    "matches",
     "open_store",
 ]

@@ -165,6 +165,8 @@ def _element(query: Query) -> Filter:
     """Return what $elemMatch holds: conditions on the element itself (path "") have no field name."""
     parts = query.parts if isinstance(query, And) else (query,)
     bare = [part for part in parts if isinstance(part, Compare | In | Size | Prefix) and not part.path]
+    if len(parts) == 1 and isinstance(query, Not) and isinstance(query.part, In) and not query.part.path:
+        return {"$nin": list(query.part.values)}
     if not bare:
         return as_filter(query)
     if len(bare) != len(parts):
