@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 TYPED := contract/src server/src agent/src lab tools tests/support
 PINNED := agent agent-cloud build server server-otel dev uv
+# Half of a unit test is waiting for its server or agent to answer: three workers for each of two cores, and whoever is done takes from the others.
+SPREAD := -n 6 --dist worksteal
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -64,11 +66,11 @@ generated: init ## Check that generated files are what their generators would wr
 	@python -m tools.settings_reference --check
 
 test: lab-build ## Every test; the command that CI runs
-	@pytest tests/unit -n 4 --dist loadfile $(ARGS)
+	@pytest tests/unit $(SPREAD) $(ARGS)
 	pytest tests/integration tests/lab $(ARGS)
 
 unit: init ## Tests without programs of the outside; half a minute
-	@pytest tests/unit -n 4 --dist loadfile $(ARGS)
+	@pytest tests/unit $(SPREAD) $(ARGS)
 
 integration: lab-build ## Tests with our own programs, databases and stores
 	@pytest tests/integration $(ARGS)
