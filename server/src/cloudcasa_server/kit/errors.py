@@ -80,6 +80,13 @@ class PreconditionRequiredError(AppError):
     slug = "precondition-required"
 
 
+class TooManyRequestsError(AppError):
+    """Asked too often; the header Retry-After says when to ask again."""
+
+    status = 429
+    slug = "too-many-requests"
+
+
 class UnavailableError(AppError):
     """Something that the request needs is away; try again."""
 

@@ -1,0 +1,55 @@
+"""Where a request comes from: the peer, or what proxies that the operator trusts say of it.
+
+X-Forwarded-For is read from its end: each trusted proxy has appended whom it heard, and the first that is not trusted is the client. What stands
+before is the client's own claim. Of an IPv6 address the first 64 bits count, since who has one address has all of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.requests import Request
+
+Network = IPv4Network | IPv6Network
+UNKNOWN = "unknown"
+_PREFIX = 64
+
+
+def client_address(request: Request, /, *, trusted: Sequence[Network]) -> str:
+    """Return the client's address."""
+    peer = request.client.host if request.client else UNKNOWN
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    return _resolve(peer, forwarded, trusted)
+
+
+def _resolve(peer: str, forwarded: str, trusted: Sequence[Network]) -> str:
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    address = peer
+    while hops and _is_trusted(address, trusted):
+        hop = _parse(hops.pop())
+        if hop is None:
+            break
+        address = str(hop)
+    return address
+
+
+def _is_trusted(text: str, trusted: Sequence[Network]) -> bool:
+    address = _parse(text)
+    return address is not None and any(address.version == network.version and address in network for network in trusted)
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def neighbourhood(text: str) -> str:
+    """Return what counts as one place: an IPv4 address, or 64 bits of IPv6."""
+    address = _parse(text)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _PREFIX), strict=False))
+    return str(address or text)
