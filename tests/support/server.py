@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from cloudcasa_server.app import create_app
+from cloudcasa_server.kit.rest import Documents
 from cloudcasa_server.kit.settings import Settings
 from cloudcasa_server.kit.store import ALL
 from cloudcasa_server.kit.store.opening import FILE_NAME
@@ -54,6 +55,11 @@ class Running:
     @property
     def parts(self) -> Any:
         return self.app.state.parts
+
+    def documents(self, name: str) -> Documents:
+        """Return the documents of a resource, behind the API's back."""
+        parts = self.parts
+        return Documents(self.app.state.rest.resources[name], store=parts.store, clock=parts.clock, vault=parts.vault)
 
     async def post(self, path: str, **body: Any) -> httpx.Response:
         return await self.api.post(f"/api/v1/{path}", json=body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .backup import resource as backup
 from .cluster import resource as cluster
+from .hook.resource import HOOK_TEMPLATES, HOOKS
 from .inventory.resource import INVENTORY_RESOURCES
 from .job import resource as job
 from .kit.rest import Resource, RestApi, open_access, requires
@@ -17,6 +18,8 @@ RESOURCES: tuple[Resource, ...] = (
     cluster.CLUSTERS,
     OBJECT_STORES,
     POLICIES,
+    HOOKS,
+    HOOK_TEMPLATES,
     backup.BACKUPS,
     offload.OFFLOADS,
     RECOVERY_POINTS,

@@ -27,6 +27,8 @@ from .command.payload import Resolver
 from .command.service import Outbox
 from .gateway.channel import Gateway
 from .gateway.session import Rooms
+from .hook.resource import HOOK_TEMPLATES
+from .hook.templates import sync_templates
 from .identity import APIKEYS, ApiKeys
 from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
@@ -173,6 +175,7 @@ def _lifespan(parts: Parts) -> Any:
         await parts.store.sync_indexes({**app.state.rest.indexes(), command.COLLECTION: command.INDEXES})
         app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
         await parts.stores.repository_password()
+        await sync_templates(Documents(HOOK_TEMPLATES, store=parts.store, clock=parts.clock, vault=parts.vault))
         async with _running(parts):
             yield
 

@@ -27,6 +27,8 @@ MODULE_OF = {
 }
 WITHOUT_MODULE = {
     "policies": "schedules come with the module policy, together with the server's scheduler",
+    "kubehooks": "hooks come with the module hook, together with their running",
+    "kubehooktemplates": "built in; read by the UI, named by their ids",
     "kubenamespaces": "inventory that the agent reports; read by the UI",
     "kubepvclaims": "inventory that the agent reports; read by the UI",
     "kubestorageclasses": "inventory that the agent reports; read by the UI",

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cloudcasa_server.hook.templates import templates
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -37,3 +38,9 @@ def test_pages_link_to_what_is_there(page):
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_hook_template_is_in_the_page_of_hooks():
+    page = (DOCS / "user/hooks.md").read_text(encoding="utf-8")
+
+    assert [template["name"] for template in templates() if f"| {template['name']} | `{template['_id']}` |" not in page] == []

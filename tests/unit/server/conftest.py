@@ -1,8 +1,9 @@
-"""A server of its own for each test."""
+"""A server of its own for each test, or one for all tests of a module (then names must differ between tests)."""
 
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 
 from tests.support.server import a_server
 
@@ -10,4 +11,11 @@ from tests.support.server import a_server
 @pytest.fixture
 async def server(tmp_path):
     async with a_server(tmp_path / "data") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory):
+    """Ask for it with `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
+    async with a_server(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running

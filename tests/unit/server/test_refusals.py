@@ -139,12 +139,6 @@ async def test_backup_is_accepted_while_the_cluster_is_away(server):
     await server.a_backup(cluster["_id"], source={"namespaces": ["anything"]})
 
 
-async def test_hooks_are_refused_rather_than_ignored(server):
-    cluster = await server.a_cluster()
-    body = {"name": "x", "cluster": cluster["_id"], "source": {"all_namespaces": True}, "pre_hooks": [{"hooks": ["f" * 24]}]}
-    assert "not supported yet" in await refused(server, "kubebackups", **body)
-
-
 @pytest.mark.parametrize("token", ["short", "x" * 43, "x" * 42 + "%2F", "..%2F" + "x" * 40])
 async def test_manifest_of_malformed_or_unknown_token_is_not_there(server, token):
     response = await server.api.get(f"/kubeclusteragents/{token}.yaml", headers={"Authorization": ""})

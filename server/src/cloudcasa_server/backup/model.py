@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from cloudcasa_contract.commands import AGENT_NAMESPACE, Selection
 from pydantic import Field
 
+from ..hook.model import HookReference
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
+from ..policy.model import MAX_RETAIN_DAYS
 
 COLLECTION = "kubebackups"
 DEFAULT_RETAIN_DAYS = 7
 DAY_SECONDS = 86400
-MAX_RETAIN_DAYS = 36_500
-"""A hundred years: Velero counts a ttl in nanoseconds of 64 bits, which is less than three hundred."""
 MAX_SNAPSHOT_MINUTES = 10_080
 _CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 
@@ -38,12 +38,13 @@ class Source(ResourceModel):
     seconds, such a value would fail every snapshot, while minutes read too long only wait. None: Velero's default, 10 minutes."""
 
 
-class HookReference(ResourceModel):
-    """Application hooks to run in some namespaces."""
+class VeleroOptions(ResourceModel):
+    """What a user's own Velero is told: of clusters with agent_type VELERO only (C3, rest-api.md 2.6)."""
 
-    template: bool = False
-    namespaces: list[str] = Field(default_factory=list)
-    hooks: list[str] = Field(default_factory=list)
+    fs_backup: bool | None = None
+    storage_location: str | None = None
+    volume_snapshot_locations: list[str] | None = None
+    retention_days: Annotated[int, Field(ge=1, le=MAX_RETAIN_DAYS)] | None = None
 
 
 class BackupDefinition(ResourceModel):
@@ -60,6 +61,7 @@ class BackupDefinition(ResourceModel):
     pre_hooks: list[HookReference] = Field(default_factory=list)
     post_hooks: list[HookReference] = Field(default_factory=list)
     pause: bool = False
+    velero: VeleroOptions | None = None
 
 
 class Retention(ResourceModel):

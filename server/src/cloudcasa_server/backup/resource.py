@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..hook.service import BACKUP_FIELDS, check_hooks
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
 from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
 from .model import COLLECTION, BackupDefinition, named_namespaces
-from .service import check_source, open_run, parse_run, refuse_hooks
+from .service import check_source, check_velero, open_run, parse_run
 
 
 class BackupHooks(Hooks):
@@ -18,13 +19,15 @@ class BackupHooks(Hooks):
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Refuse what could not run as written."""
-        refuse_hooks(document)
+        await check_hooks(context, document, fields=BACKUP_FIELDS)
+        await check_velero(context, document)
         await check_source(context, document)
         return await _with_copy_policy(context, document)
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Ask the cluster again only when the source changed."""
-        refuse_hooks(new)
+        await check_hooks(context, new, fields=BACKUP_FIELDS, than=old)
+        await check_velero(context, new)
         if old["source"] != new["source"]:
             await check_source(context, new)
         return await _with_copy_policy(context, new)
@@ -60,9 +63,20 @@ BACKUPS = Resource(
     defaults={"trigger_type": "SCHEDULED", "pause": False},
     initial=lambda: {"status": {}},
     immutable=frozenset({"cluster"}),
-    references={"cluster": "kubeclusters", "policy": "policies", "copydef": "kubeoffloads", "copy_policy": "policies"},
+    references={
+        "cluster": "kubeclusters",
+        "policy": "policies",
+        "copydef": "kubeoffloads",
+        "copy_policy": "policies",
+        "migrationdef": "kubemigrations",
+    },
     unique=(Unique(("name",), 'The name "{name}" is taken by another backup.'),),
-    indexes=(Index("cluster", (("cluster", 1), ("_updated", -1))), Index("copydef", (("copydef", 1),))),
+    indexes=(
+        Index("cluster", (("cluster", 1), ("_updated", -1))),
+        Index("copydef", (("copydef", 1),)),
+        Index("policy", (("policy", 1),)),
+        Index("copy_policy", (("copy_policy", 1),)),
+    ),
     belongs={
         CLUSTERS: within("cluster"),
         NAMESPACES: in_namespaces(cluster="cluster", namespaces="source.namespaces", is_whole="source.all_namespaces"),

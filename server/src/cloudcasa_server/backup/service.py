@@ -8,10 +8,11 @@ from typing import Any
 from cloudcasa_contract.states import JobType
 from pydantic import ValidationError
 
+from ..cluster.model import PRO
 from ..inventory.service import Inventories
 from ..job.model import JobRequest
 from ..job.service import Jobs
-from ..kit.errors import InvalidError
+from ..kit.errors import InvalidError, NotBuiltError
 from ..kit.rest import RequestContext
 from ..kit.store import Document
 from .model import RunRequest, named_namespaces
@@ -47,18 +48,32 @@ async def check_source(context: RequestContext, document: Document, /) -> None:
         raise InvalidError(message, issues={"source": {"namespaces": message}})
 
 
-def refuse_hooks(document: Document, /) -> None:
-    """Refuse hooks, which do not run yet: a backup without them would not be the one asked for. Raises InvalidError."""
+async def check_velero(context: RequestContext, document: Document, /) -> None:
+    """Refuse settings of a user's Velero where there is none: they would have no effect. Raises InvalidError."""
+    if not document.get("velero"):
+        return
+    cluster = await context.documents("kubeclusters").find(document["cluster"])
+    if cluster is not None and cluster.get("agent_type", PRO) == PRO:
+        message = f'The cluster "{cluster["name"]}" is not registered with agent_type VELERO: leave velero of "{document["name"]}" out.'
+        raise InvalidError(message, issues={"velero": message})
+
+
+def refuse_unbuilt(backup: Document, /) -> None:
+    """Refuse to run what would not be the backup that was asked for. Raises NotBuiltError."""
     for field in ("pre_hooks", "post_hooks"):
-        if document.get(field):
-            message = f'Application hooks are not supported yet: leave {field} of "{document["name"]}" empty.'
-            raise InvalidError(message, issues={field: message})
+        if backup.get(field):
+            message = (
+                f'Cannot run the backup "{backup["name"]}": application hooks are stored and do not run yet.'
+                f" Take {field} out to back up without them."
+            )
+            raise NotBuiltError(message)
 
 
 async def open_run(
     jobs: Jobs, backup: Document, /, *, cluster: Document | None, request: RunRequest, offload: Document | None = None
 ) -> Document:
-    """Open the job of one run; with an offload it copies the data too."""
+    """Open the job of one run; with an offload it copies the data too. Raises NotBuiltError."""
+    refuse_unbuilt(backup)
     fields: dict[str, Any] = {
         "backupdef": backup["_id"],
         "backupdef_name": backup["name"],

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cloudcasa_contract.states import ClusterState
 from pydantic import Field
 
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
+
+PRO: Literal["PRO"] = "PRO"
+"""An agent that brings its own Velero."""
+VELERO: Literal["VELERO"] = "VELERO"
+"""An agent that looks after a Velero that is there already."""
 
 
 class BackupProvider(ResourceModel):
@@ -30,6 +35,12 @@ class Cluster(ResourceModel):
     container_registry: str | None = Field(default=None, max_length=253, pattern=r"^[A-Za-z0-9.\-_:/]*$")
     backup_provider: BackupProvider | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)
+    agent_type: Literal["PRO", "VELERO"] = PRO
+
+
+_NO_MIRROR = (
+    "The agent is connected. This server cannot look after a Velero of yours yet (agent_type VELERO), so nothing is done on this cluster."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,6 @@ class Standing:
 def judge(document: Document, /, *, now: float, silence_seconds: float) -> Standing:
     """Return the state that follows from what is known of the agent and its engine."""
     agent = document.get("agent", {})
-    engine = agent.get("engine", {})
     last_seen = agent.get("last_seen")
     if last_seen is None:
         return Standing(ClusterState.REGISTERED)
@@ -53,6 +63,9 @@ def judge(document: Document, /, *, now: float, silence_seconds: float) -> Stand
             " Check its pod in the namespace cloudcasa-io and its way to the server."
         )
         return Standing(ClusterState.PENDING, text)
+    if document.get("agent_type") == VELERO:
+        return Standing(ClusterState.PENDING, _NO_MIRROR)
+    engine = agent.get("engine", {})
     if problem := agent.get("engine_problem") or engine.get("problem"):
         return Standing(ClusterState.PENDING, problem)
     if engine.get("is_ready"):

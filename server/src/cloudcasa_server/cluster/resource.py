@@ -21,7 +21,7 @@ from ..kit.rest import Hooks, RequestContext, Resource, Unique
 from ..kit.store import And, Compare, Document, In, Index, eq
 from .credentials import TOKEN_FORM, digest, new_credential, new_token
 from .manifest import ManifestInput, build_manifest
-from .model import Cluster
+from .model import PRO, Cluster
 from .service import session_topic
 
 COLLECTION = "kubeclusters"
@@ -49,6 +49,15 @@ class ClusterHooks(Hooks):
         url = f"{context.service(Installation).public_url}/kubeclusteragents/{token}.yaml"
         agent: Document = {"manifest_token": digest(token), "credentials": {}, "last_seen": None, "engine": {}}
         return document | {"status": document["status"] | {"agentURL": url}, "agent": agent}
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Keep the type of the agent: clients that do not know the field leave it out of a PUT, and it never changes."""
+        del context
+        kept = old.get("agent_type")
+        if new.get("agent_type", kept or PRO) != (kept or PRO):
+            message = f'The agent_type of the cluster "{old["name"]}" cannot be changed. Register the cluster again instead.'
+            raise InvalidError(message, issues={"agent_type": message})
+        return new | {"agent_type": kept} if kept else new
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while recovery points are locked."""

@@ -22,7 +22,7 @@ from ..kit.ids import new_id
 from ..kit.rest import Documents
 from ..kit.store import And, Compare, Document, In, Or, Query, Update, eq
 from .credentials import Slot, cluster_of, digest, find_slot, new_credential
-from .model import Standing, judge
+from .model import VELERO, Standing, judge
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +128,7 @@ class Clusters:
         Looking at an engine that is as it should be costs the agent a fifth of a second, and finds one that was removed behind our back.
         """
         document = await self.find(cluster_id)
-        if document is None:
+        if document is None or document.get("agent_type") == VELERO:
             return
         agent = document["agent"]
         engine = agent.get("engine", {})

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse, Response
 
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
-from ..kit.errors import AppError, NotFoundError
+from ..kit.errors import NotBuiltError, NotFoundError
 from ..kit.rest import RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import Document
@@ -36,13 +36,6 @@ JOBS = Resource(
     belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     synonyms={"state": {"CANCELLED": "CANCELED"}},
 )
-
-
-class NotBuiltError(AppError):
-    """The request is understood, and what it asks for does not exist yet."""
-
-    status = 501
-    slug = "not-built"
 
 
 async def cancel(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:

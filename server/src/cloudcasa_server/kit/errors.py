@@ -87,6 +87,13 @@ class TooManyRequestsError(AppError):
     slug = "too-many-requests"
 
 
+class NotBuiltError(AppError):
+    """The request is understood, and what it asks for does not exist yet."""
+
+    status = 501
+    slug = "not-built"
+
+
 class UnavailableError(AppError):
     """Something that the request needs is away; try again."""
 

@@ -13,7 +13,7 @@ from ..backup.model import named_namespaces
 from ..backup.service import open_run, parse_run
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
-from ..kit.errors import InvalidError
+from ..kit.errors import InvalidError, NotBuiltError
 from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
 from .model import COLLECTION, Offload
@@ -24,14 +24,12 @@ class OffloadHooks(Hooks):
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Refuse what could not run; fill in the cluster."""
-        backup = await _backup(context, document)
-        return document | _place(backup)
+        return document | await _place(context, document)
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Apply the same rules."""
         del old
-        backup = await _backup(context, new)
-        return new | _place(backup)
+        return new | await _place(context, new)
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Mirror the policy on the backups that point here."""
@@ -41,39 +39,46 @@ class OffloadHooks(Hooks):
         return new
 
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:
-        """Take the mirror away; `copydef` is the client's and stays until the client clears it."""
-        change = Update(unset=("copy_policy",))
+        """Cut the link on the backups that point here. Their etag stays, since no client changed them (rest-api.md 2.6)."""
+        change = Update(unset=("copydef", "copy_policy"))
         await context.store.collection("kubebackups").update_many(eq("copydef", document["_id"]), change)
 
 
-def _place(backup: Document) -> Document:
-    """Return whose data is copied: what access to a copy is judged by."""
-    return {"cluster": backup["cluster"], "touched_namespaces": list(named_namespaces(backup["source"]))}
-
-
-async def _backup(context: RequestContext, document: Document) -> Document:
-    if not document.get("backupdef"):
-        what = (
-            "copying one existing recovery point (backup_inst) is not supported yet"
-            if document.get("backup_inst")
-            else "it names no backup"
-        )
-        message = f'Cannot make the copy "{document["name"]}": {what}. Set backupdef to the backup to copy.'
+async def _place(context: RequestContext, document: Document) -> Document:
+    """Return whose data is copied: what access to a copy is judged by. Raises InvalidError when nothing is, or another cluster is named."""
+    if not document.get("backupdef") and not document.get("backup_inst"):
+        message = f'The copy "{document["name"]}" names nothing to copy. Set backupdef to a backup, or backup_inst to a recovery point.'
         raise InvalidError(message, issues={"backupdef": message})
-    backup = await context.documents("kubebackups").find(document["backupdef"])
-    if backup is None:
-        message = f'Cannot make the copy "{document["name"]}": there is no backup {document["backupdef"]}.'
-        raise InvalidError(message, issues={"backupdef": message})
-    if document.get("cluster") and document["cluster"] != backup["cluster"]:
-        message = f'The backup "{backup["name"]}" is of another cluster than {document["cluster"]}. Leave cluster out, or correct it.'
+    field = "backupdef" if document.get("backupdef") else "backup_inst"
+    copied = await _copied(context, document, field)
+    if document.get("cluster") and document["cluster"] != copied["cluster"]:
+        message = f'"{copied["name"]}" is of another cluster than {document["cluster"]}. Leave cluster out, or correct it.'
         raise InvalidError(message, issues={"cluster": message})
-    return backup
+    return {"cluster": copied["cluster"], "touched_namespaces": list(named_namespaces(copied[_SOURCES[field]]))}
+
+
+_SOURCES = {"backupdef": "source", "backup_inst": "backup_selection"}
+"""Field that names what is copied -> where that says which namespaces it holds."""
+
+
+async def _copied(context: RequestContext, document: Document, field: str) -> Document:
+    resource = context.resources[OFFLOADS.references[field]]
+    copied = await context.documents(resource.name).find(document[field])
+    if copied is None:
+        message = f'Cannot make the copy "{document["name"]}": there is no {resource.noun} {document[field]}.'
+        raise InvalidError(message, issues={field: message})
+    return copied
 
 
 async def run(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
     """Start a copy run; answer the definition as it was before."""
     request = parse_run(body)
-    backup = await _backup(context, document)
+    if not document.get("backupdef"):
+        message = (
+            f'Cannot run the copy "{document["name"]}": copying one existing recovery point is not supported yet. Set backupdef instead.'
+        )
+        raise NotBuiltError(message)
+    backup = await _copied(context, document, "backupdef")
     cluster = await context.documents("kubeclusters").find(backup["cluster"])
     await open_run(context.service(Jobs), backup, cluster=cluster, request=request, offload=document)
     return document

@@ -1,6 +1,6 @@
 """The policy document as clients set it. Source: rest-api.md 2.3.
 
-The scheduler that acts on policies is not built yet, so a schedule is judged for its shape only and returned exactly as it was sent.
+The scheduler that acts on policies is not built yet. A schedule is judged as it will be read, and returned exactly as it was sent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from ..kit.rest import Name, ResourceModel
+from .cron import cron_line, cron_problem
 
-CRON_FIELDS = 5
+MAX_RETAIN_DAYS = 36_500
+"""A hundred years: Velero counts a ttl in nanoseconds of 64 bits, which is less than three hundred."""
+MAX_SCHEDULES = 100
 
 
 @cache
@@ -34,12 +37,16 @@ class ScheduleTimes(ResourceModel):
 
     @model_validator(mode="after")
     def _is_given(self) -> Self:
-        if self.cron_spec is not None:
-            if len(self.cron_spec.split()) != CRON_FIELDS:
-                message = f'The cronSpec "{self.cron_spec}" must have five fields: minute, hour, day of month, month, day of week.'
-                raise ValueError(message)
-        elif self.minute is None or self.hour is None:
+        if self.cron_spec is None and (self.minute is None or self.hour is None):
             message = "A schedule needs a cronSpec, or minute and hour."
+            raise ValueError(message)
+        parts = (self.minute, self.hour, self.day_of_month, self.month, self.day_of_week)
+        line = cron_line(parts) if self.cron_spec is None else self.cron_spec
+        if problem := cron_problem(line):
+            message = (
+                f'The schedule "{line[:60]}" is not a cron line: {problem}. Give minute, hour, day of month, month and day of week,'
+                ' such as "30 0 * * MON,FRI".'
+            )
             raise ValueError(message)
         return self
 
@@ -47,7 +54,7 @@ class ScheduleTimes(ResourceModel):
 class Schedule(ResourceModel):
     """One schedule and the retention of what it makes."""
 
-    retain_days: Annotated[int, Field(strict=True, ge=1)] = Field(default=7, alias="retainDays")
+    retain_days: Annotated[int, Field(strict=True, ge=1, le=MAX_RETAIN_DAYS)] = Field(default=7, alias="retainDays")
     num_always_retain: Annotated[int, Field(strict=True, ge=0, le=30)] = Field(default=0, alias="numAlwaysRetain")
     locked: bool = False
     schedule: ScheduleTimes
@@ -57,14 +64,15 @@ class Policy(ResourceModel):
     """What a client sets on a policy."""
 
     name: Name
+    description: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     timezone: str = "UTC"
-    schedules: list[Schedule] = Field(min_length=1)
+    schedules: list[Schedule] = Field(min_length=1, max_length=MAX_SCHEDULES)
 
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, value: str) -> str:
         if value not in _time_zones():
-            message = f'"{value}" is not an IANA time zone such as "Europe/Vienna".'
+            message = f'"{value[:60]}" is not an IANA time zone such as "Europe/Vienna".'
             raise ValueError(message)
         return value

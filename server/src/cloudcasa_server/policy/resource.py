@@ -12,16 +12,21 @@ class PolicyHooks(Hooks):
     """A policy in use cannot be deleted."""
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
-        """Refuse while a live definition names the policy."""
+        """Refuse while a live definition names the policy.
+
+        `copy_policy` stands for a copy's: a copy that no backup points to any more never fires, and Terraform leaves such behind.
+        """
         users: list[str] = []
-        for name in ("kubebackups", "kubeoffloads"):
-            query = Or((eq("policy", document["_id"]), eq("copy_policy", document["_id"])))
-            found = await context.store.collection(name).find(query, limit=4, projection={"name": True})
-            users += [str(user["name"]) for user in found]
+        query = Or((eq("policy", document["_id"]), eq("copy_policy", document["_id"])))
+        for name, noun in (("kubebackups", "backup"), ("kubemigrations", "migration")):
+            found = await context.store.collection(name).find(query, limit=_SHOWN, projection={"name": True})
+            users += [f'{noun} "{user["name"]}"' for user in found]
         if users:
-            names = ", ".join(dict.fromkeys(users))
-            message = f'Cannot delete policy "{document["name"]}": backups use it ({names}). Give them another policy first.'
+            message = f'Cannot delete policy "{document["name"]}": it is used by {", ".join(users)}. Give them another policy first.'
             raise InvalidError(message, issues={"_id": message})
+
+
+_SHOWN = 4
 
 
 POLICIES = Resource(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ..backup.model import HookReference
+from ..hook.model import HookReference
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
 
@@ -40,6 +40,9 @@ class Restore(ResourceModel):
     namespaces_map: dict[str, str] = Field(default_factory=dict)
     storage_class_map: dict[str, str] = Field(default_factory=dict)
     options: dict[str, Any] | None = None
+    awseks: dict[str, Any] | None = None
+    azure_aks: dict[str, Any] | None = None
+    cloudaccount: str | None = None
 
 
 def namespace_map(restore: Mapping[str, Any], /, *, namespaces: tuple[str, ...]) -> dict[str, str]:

@@ -57,9 +57,18 @@ RESTORES = Resource(
     noun="restore",
     model=Restore,
     initial=lambda: {"status": {"state": "PENDING"}},
-    references={"cluster": "kubeclusters", "backup_inst": "backupinstances", "source_cluster": "kubeclusters"},
+    references={
+        "cluster": "kubeclusters",
+        "backup_inst": "backupinstances",
+        "source_cluster": "kubeclusters",
+        "migrationdef": "kubemigrations",
+    },
     unique=(Unique(("name",), 'The name "{name}" is taken by another restore.'),),
-    indexes=(Index("cluster", (("cluster", 1), ("_updated", -1))),),
+    indexes=(
+        Index("cluster", (("cluster", 1), ("_updated", -1))),
+        Index("source_cluster", (("source_cluster", 1), ("_updated", -1))),
+        Index("backup_inst", (("backup_inst", 1),)),
+    ),
     hidden=frozenset({"touched_namespaces"}),
     belongs={
         CLUSTERS: within("cluster", "source_cluster"),

@@ -13,6 +13,15 @@ from ..kit.rest import RequestContext
 from ..kit.store import Document
 from .model import chosen_namespaces, touched_namespaces
 
+_UNBUILT = {
+    "storage_class_map": "Mapping storage classes",
+    "pre_hooks": "Hooks",
+    "post_hooks": "Hooks",
+    "awseks": "Making a cluster",
+    "azure_aks": "Making a cluster",
+    "cloudaccount": "Making a cluster",
+}
+
 
 def _refuse(field: str, text: str) -> InvalidError:
     return InvalidError(text, issues={field: text})
@@ -28,7 +37,7 @@ async def check(context: RequestContext, document: Document, /) -> Document:
     if document.get("cluster") and document["cluster"] != point["cluster"]:
         text = f'Restoring to another cluster than "{point["cluster_name"]}" is not supported yet. Leave cluster out.'
         raise _refuse("cluster", text)
-    for field, what in (("storage_class_map", "Mapping storage classes"), ("pre_hooks", "Hooks"), ("post_hooks", "Hooks")):
+    for field, what in _UNBUILT.items():
         if document.get(field):
             raise _refuse(field, f"{what} in a restore: not supported yet. Leave {field} empty.")
     _check_selection(document, point)

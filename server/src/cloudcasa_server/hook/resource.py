@@ -1,0 +1,50 @@
+"""The declarations of `kubehooks` and of the templates, which clients only read. Source: rest-api.md 2.5."""
+
+from __future__ import annotations
+
+from ..kit.errors import InvalidError
+from ..kit.rest import READ_METHODS, Hooks, RequestContext, Resource, Unique
+from ..kit.store import Document, Or, eq
+from .model import COLLECTION, TEMPLATES, AppHook
+
+_SHOWN = 4
+_USERS = (("kubebackups", "backup"), ("kuberestores", "restore"))
+
+
+class HookHooks(Hooks):
+    """A hook in use cannot be deleted: the backup would go on without it, and look as good as before."""
+
+    async def before_delete(self, context: RequestContext, document: Document, /) -> None:
+        """Refuse while a definition or another hook names it."""
+        users: list[str] = []
+        named = Or((eq("pre_hooks.hooks", document["_id"]), eq("post_hooks.hooks", document["_id"])))
+        for name, noun in _USERS:
+            found = await context.store.collection(name).find(named, limit=_SHOWN, projection={"name": True})
+            users += [f'{noun} "{each["name"]}"' for each in found]
+        found = await context.store.collection(COLLECTION).find(eq("post_hook", document["_id"]), limit=_SHOWN)
+        users += [f'hook "{each["name"]}"' for each in found if each["_id"] != document["_id"]]
+        if users:
+            message = f'Cannot delete the hook "{document["name"]}": it is used by {", ".join(users)}. Take it out there first.'
+            raise InvalidError(message, issues={"_id": message})
+
+
+HOOKS = Resource(
+    name=COLLECTION,
+    title="Kubehook",
+    noun="application hook",
+    model=AppHook,
+    defaults={"hook_type": "COMMON"},
+    references={"post_hook": COLLECTION},
+    unique=(Unique(("name",), 'The name "{name}" is taken by another hook.'),),
+    is_shared=True,
+    hooks=HookHooks(),
+)
+HOOK_TEMPLATES = Resource(
+    name=TEMPLATES,
+    title="Kubehooktemplate",
+    noun="hook template",
+    model=AppHook,
+    references={"post_hook": TEMPLATES},
+    methods=READ_METHODS,
+    is_shared=True,
+)
