@@ -64,6 +64,7 @@ check-doors:
 
 generated: init ## Check that generated files are what their generators would write
 	@python -m tools.settings_reference --check
+	python -m tools.openapi --check
 
 test: lab-build ## Every test; the command that CI runs
 	@pytest tests/unit $(SPREAD) $(ARGS)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .backup import resource as backup
+from .backup.model import RunRequest
+from .backup.shown import RUN_EXAMPLE
 from .cluster import resource as cluster
 from .hook.resource import HOOK_TEMPLATES, HOOKS
 from .inventory.resource import INVENTORY_RESOURCES
 from .job import resource as job
-from .kit.rest import Resource, RestApi, open_access, requires
+from .kit.openapi import Description, describe
+from .kit.rest import Resource, RestApi, RouteDocs, open_access, requires
 from .object_store.resource import OBJECT_STORES, list_vendor_storage
+from .object_store.shown import VendorStorage
 from .offload import resource as offload
 from .policy.resource import POLICIES
 from .recovery_point.resource import RECOVERY_POINTS
@@ -33,10 +39,35 @@ def declare(rest: RestApi, /) -> None:
     """Declare everything that is served to users and their tools."""
     for resource in RESOURCES:
         rest.add(resource)
-    rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"))
-    rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"))
+    run = RouteDocs(body=RunRequest, example=RUN_EXAMPLE)
+    rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"), docs=run)
+    rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))
     rest.action("jobs", "cancel", job.cancel)
-    rest.route("/api/v1/jobs/{id}/logs", job.show_log, access=requires("jobs.read"))
-    rest.route("/api/v1/objectstores/provider-info", list_vendor_storage, access=requires("objectstores.read"))
-    rest.route("/kubeclusteragents/{token}.yaml", cluster.show_manifest, access=open_access("the token in the path is the secret"))
+    rest.route("/api/v1/jobs/{id}/logs", job.show_log, access=requires("jobs.read"), docs=RouteDocs(media_type="text/plain"))
+    rest.route(
+        "/api/v1/objectstores/provider-info",
+        list_vendor_storage,
+        access=requires("objectstores.read"),
+        docs=RouteDocs(answer=VendorStorage),
+    )
+    rest.route(
+        "/kubeclusteragents/{token}.yaml",
+        cluster.show_manifest,
+        access=open_access("the token in the path is the secret"),
+        docs=RouteDocs(media_type="application/x-yaml"),
+    )
+
+
+_ABOUT = """\
+Data protection for Kubernetes. Every collection speaks one dialect: lists with `where`, `sort`, `page`, `max_results` and `projection`, documents with an
+`_etag` that PUT and PATCH must name in `If-Match`, errors in one form, with `_issues` by field where a document is refused.
+
+A path answers 405 to a method that is not listed for it; a path that is not listed answers 404. Clients must ignore fields they do not know.
+Times are seconds since 1970, except `_created` and `_updated`. docs/reference/api.md says more.
+"""
+
+
+def describe_api(rest: RestApi, /, *, version: str, is_strict: bool = False) -> dict[str, Any]:
+    """Return the description of everything declared, OpenAPI 3.1."""
+    return describe(rest, Description(title="CloudCasa", version=version, text=_ABOUT), is_strict=is_strict)

@@ -17,7 +17,7 @@ from cloudcasa_contract.states import JobType
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 
-from .api import declare
+from .api import declare, describe_api
 from .backup.script import BackupScript
 from .cluster.resource import CLUSTERS, BusBox, Installation
 from .cluster.service import Clusters
@@ -39,6 +39,7 @@ from .job.service import Jobs
 from .kit.bus import Bus, LocalBus
 from .kit.clock import Clock, SystemClock
 from .kit.crypto import Vault, load_vault
+from .kit.openapi import install_page
 from .kit.rest import Access, Documents, RequestContext, Resource, RestApi, Services, open_access
 from .kit.settings import Settings
 from .kit.store import Store, open_store
@@ -100,6 +101,7 @@ def create_app(
     declare(rest)
     rest.route("/healthz", _healthz, access=open_access("a probe has no key, and the answer says nothing"))
     rest.route("/readyz", _readyz, access=open_access("a probe has no key, and the answer says nothing"))
+    install_page(rest, lambda: describe_api(rest, version=SERVER_VERSION))
     app.state.rest = rest
     app.router.routes.append(ChannelRoute(CHANNEL_PATH, parts.gateway.serve))
     rest.install(app)

@@ -8,10 +8,11 @@ from typing import Any
 from ..hook.service import BACKUP_FIELDS, check_hooks
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
-from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
 from .model import COLLECTION, BackupDefinition, named_namespaces
 from .service import check_source, check_velero, open_run, parse_run
+from .shown import EXAMPLE, BackupShown
 
 
 class BackupHooks(Hooks):
@@ -82,4 +83,5 @@ BACKUPS = Resource(
         NAMESPACES: in_namespaces(cluster="cluster", namespaces="source.namespaces", is_whole="source.all_namespaces"),
     },
     hooks=BackupHooks(),
+    docs=Docs(shown=BackupShown, example=EXAMPLE),
 )

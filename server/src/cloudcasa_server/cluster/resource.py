@@ -17,8 +17,9 @@ from ..inventory.service import Inventories
 from ..job.service import Jobs
 from ..kit.bus import Bus
 from ..kit.errors import InvalidError, NotFoundError
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.store import And, Compare, Document, In, Index, eq
+from . import shown
 from .credentials import TOKEN_FORM, digest, new_credential, new_token
 from .manifest import ManifestInput, build_manifest
 from .model import PRO, Cluster
@@ -177,4 +178,5 @@ CLUSTERS = Resource(
     ),
     readable_from={NAMESPACES: cluster_of_namespaces("_id")},
     hooks=ClusterHooks(),
+    docs=Docs(shown=shown.ClusterShown, example=shown.EXAMPLE, parameters=shown.PARAMETERS),
 )

@@ -9,10 +9,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..kit.errors import NotBuiltError, NotFoundError
-from ..kit.rest import RequestContext, Resource, within
+from ..kit.rest import Docs, RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import Document
 from .model import COLLECTION, INDEXES
+from .shown import EXAMPLE, JobShown
 
 LOGS = "joblogs"
 
@@ -35,6 +36,7 @@ JOBS = Resource(
     methods=READ_METHODS,
     belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     synonyms={"state": {"CANCELLED": "CANCELED"}},
+    docs=Docs(shown=JobShown, example=EXAMPLE),
 )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..kit.errors import InvalidError
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.rest.paths import get
 from ..kit.store import And, Compare, Document, eq
 from .model import ObjectStore, join_prefix, not_yet, same_place
 from .probe import ProbeError
 from .providers import provider_of
 from .service import COLLECTION, ObjectStores
+from .shown import EXAMPLE, ObjectStoreShown
 
 
 class ObjectStoreHooks(Hooks):
@@ -125,6 +126,7 @@ OBJECT_STORES = Resource(
     ),
     is_shared=True,
     hooks=ObjectStoreHooks(),
+    docs=Docs(shown=ObjectStoreShown, example=EXAMPLE),
 )
 
 

@@ -14,9 +14,10 @@ from ..backup.service import open_run, parse_run
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
 from ..kit.errors import InvalidError, NotBuiltError
-from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
 from .model import COLLECTION, Offload
+from .shown import EXAMPLE, OffloadShown
 
 
 class OffloadHooks(Hooks):
@@ -103,4 +104,5 @@ OFFLOADS = Resource(
     hidden=frozenset({"touched_namespaces"}),
     belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     hooks=OffloadHooks(),
+    docs=Docs(shown=OffloadShown, example=EXAMPLE),
 )

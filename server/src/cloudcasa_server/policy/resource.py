@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..kit.errors import InvalidError
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.store import Document, Or, eq
 from .model import Policy
+from .shown import EXAMPLE, PolicyShown
 
 
 class PolicyHooks(Hooks):
@@ -39,4 +40,5 @@ POLICIES = Resource(
     unique=(Unique(("name",), 'The name "{name}" is taken by another policy.'),),
     is_shared=True,
     hooks=PolicyHooks(),
+    docs=Docs(shown=PolicyShown, example=EXAMPLE),
 )

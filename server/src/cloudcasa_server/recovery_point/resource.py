@@ -13,10 +13,11 @@ from ..job.model import FIRST_STEP, Finish, Goto, JobRequest, Next, Script, Wait
 from ..job.outcome import failure_text
 from ..job.service import Jobs
 from ..kit.errors import InvalidError
-from ..kit.rest import Documents, Hooks, RequestContext, Resource, within
+from ..kit.rest import Docs, Documents, Hooks, RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import And, Document, Update, eq
 from .model import COLLECTION, INDEXES
+from .shown import EXAMPLE, RecoveryPointShown
 
 
 class RecoveryPointHooks(Hooks):
@@ -77,6 +78,7 @@ RECOVERY_POINTS = Resource(
         NAMESPACES: in_namespaces(cluster="cluster", namespaces="backup_selection.namespaces", is_whole="backup_selection.all_namespaces"),
     },
     hooks=RecoveryPointHooks(),
+    docs=Docs(shown=RecoveryPointShown, example=EXAMPLE),
 )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
-from ..kit.rest import Hooks, RequestContext, Resource, Unique, within
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index
 from .model import COLLECTION, Restore, touched_namespaces
 from .service import check, open_restore
+from .shown import EXAMPLE, RestoreShown
 
 
 class RestoreHooks(Hooks):
@@ -76,4 +77,5 @@ RESTORES = Resource(
     },
     also_needs={"create": ("kubeclusters.restore",)},
     hooks=RestoreHooks(),
+    docs=Docs(shown=RestoreShown, example=EXAMPLE),
 )

@@ -114,7 +114,16 @@ class RestApi:
         path = f"{PREFIX}/{name}/{{id}}/action/{action}"
         self.route(path, run, methods=("POST",), access=access or requires(permission), about=about)
 
-    def route(self, path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), access: Access, about: About | None = None) -> None:
+    def route(
+        self,
+        path: str,
+        handler: Handler,
+        *,
+        methods: Sequence[str] = ("GET",),
+        access: Access,
+        docs: RouteDocs = _NO_DOCS,
+        about: About | None = None,
+    ) -> None:
         """Serve something else. What the handler returns other than a Response becomes JSON."""
 
         async def endpoint(request: Request) -> Response:
@@ -129,7 +138,7 @@ class RestApi:
 
         route = AccessRoute(path, endpoint, methods=list(methods), name=path)
         route.access = access
-        route.about = about or About(docs=RouteDocs(summary=summary_of(handler)))
+        route.about = about or About(docs=replace(docs, summary=docs.summary or summary_of(handler)))
         self._routes.append(route)
 
     def _context(self, request: Request, principal: Principal) -> RequestContext:

@@ -45,6 +45,8 @@ class RouteDocs:
     """Of success."""
     errors: frozenset[int] = frozenset()
     """Further errors that it answers."""
+    is_listed: bool = True
+    """False: left out of the description, as the files of a page are."""
 
 
 @dataclass(frozen=True, slots=True)
