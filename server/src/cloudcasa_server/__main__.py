@@ -15,7 +15,7 @@ from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from .app import SERVER_VERSION, create_app, server_certificate
+from .app import SERVER_VERSION, create_app, open_database, server_certificate
 from .identity.service import BOOTSTRAP_FILE
 from .kit.clock import SystemClock
 from .kit.crypto import VaultError
@@ -42,6 +42,17 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._greeting = greeting
+        self.trouble: StoreError | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, once the database is there; what keeps it away is `trouble`, a sentence instead of a traceback."""
+        try:
+            await open_database(self._app)
+        except StoreError as error:
+            self.trouble = error
+            await self._app.state.parts.store.close()
+            return
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say where."""
@@ -124,6 +135,8 @@ def serve(settings: Settings) -> int:
     app = create_app(settings)
     server = Server(uvicorn_config(app, settings, certificate), app=app, greeting=_greeting(settings, certificate))
     server.run()
+    if server.trouble:
+        raise server.trouble
     return 0 if server.started else 1
 
 
@@ -156,6 +169,8 @@ def main() -> int:
     except (OSError, ValueError, VaultError, StoreError) as error:
         print(f"cloudcasa-server: cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -39,11 +39,13 @@ from .job.service import Jobs
 from .kit.bus import Bus, LocalBus
 from .kit.clock import Clock, SystemClock
 from .kit.crypto import Vault, load_vault
+from .kit.migration import Migrator
 from .kit.openapi import install_page
 from .kit.rest import Access, Documents, RequestContext, Resource, RestApi, Services, open_access
 from .kit.settings import Settings
-from .kit.store import Store, open_store
+from .kit.store import Store, open_store, wait_until_reachable
 from .kit.tls import Certificate, ensure_certificate, own_certificate
+from .migrations import MIGRATIONS
 from .object_store.probe import Probe, TimedProbe
 from .object_store.resource import OBJECT_STORES
 from .object_store.service import ObjectStores
@@ -96,6 +98,7 @@ def create_app(
     app = FastAPI(title="CloudCasa", version=SERVER_VERSION, docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(parts))
     app.state.parts = parts
     app.state.has_new_key = False
+    app.state.is_database_open = False
     rest = RestApi(store=parts.store, vault=parts.vault, clock=parts.clock, authenticator=parts.keys, services=parts.services)
     rest.add(APIKEYS)
     declare(rest)
@@ -174,7 +177,7 @@ def _scripts(*, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Docume
 def _lifespan(parts: Parts) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await parts.store.sync_indexes({**app.state.rest.indexes(), command.COLLECTION: command.INDEXES})
+        await open_database(app)
         app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
         await parts.stores.repository_password()
         await sync_templates(Documents(HOOK_TEMPLATES, store=parts.store, clock=parts.clock, vault=parts.vault))
@@ -182,6 +185,24 @@ def _lifespan(parts: Parts) -> Any:
             yield
 
     return lifespan
+
+
+async def open_database(app: FastAPI) -> None:
+    """Reach the database and bring it up to date, once. Raises StoreError with a sentence for whoever starts the server."""
+    parts: Parts = app.state.parts
+    if app.state.is_database_open:
+        return
+    await wait_until_reachable(parts.store, clock=parts.clock, timeout_seconds=parts.settings.database_wait_seconds)
+    migrator = Migrator(
+        store=parts.store,
+        clock=parts.clock,
+        migrations=MIGRATIONS,
+        indexes={**app.state.rest.indexes(), command.COLLECTION: command.INDEXES},
+        lease_seconds=parts.settings.lease_seconds,
+        name=parts.worker.runner.name,
+    )
+    await migrator.run()
+    app.state.is_database_open = True
 
 
 def _running(parts: Parts) -> AbstractAsyncContextManager[None]:

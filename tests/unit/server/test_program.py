@@ -10,9 +10,12 @@ import uvicorn
 from cloudcasa_server.__main__ import _first_start, _greeting, main, read_settings, uvicorn_config
 from cloudcasa_server.app import create_app, server_certificate
 from cloudcasa_server.cluster.resource import Installation
+from cloudcasa_server.kit import migration
 from cloudcasa_server.kit.clock import SystemClock
 from cloudcasa_server.kit.rest import routes_without_access
 from cloudcasa_server.kit.settings import Settings
+from cloudcasa_server.kit.store.opening import FILE_NAME
+from cloudcasa_server.kit.store.sqlite import SqliteStore
 from cloudcasa_server.kit.tls import ensure_certificate
 
 from tests.support.server import a_server
@@ -44,6 +47,23 @@ def test_wrong_setting_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["cloudcasa-server", "serve", "--public-url", "nowhere"])
     assert main() == 2
     assert "https://backup.example.org" in capsys.readouterr().err
+
+
+def test_database_of_a_newer_server_is_a_sentence_and_stays_as_it_is(monkeypatch, capsys, tmp_path):
+    async def written_by_a_newer_server():
+        store = SqliteStore(tmp_path / FILE_NAME)
+        lease = {"owner": "", "name": "", "until": 0.0}
+        await store.collection(migration.COLLECTION).insert({"_id": migration.STATE_ID, "version": 99, "cursor": "", "lease": lease})
+        await store.close()
+
+    asyncio.run(written_by_a_newer_server())
+    monkeypatch.setattr("sys.argv", ["cloudcasa-server", "serve", "--data-dir", str(tmp_path), "--host", "127.0.0.1"])
+    monkeypatch.setenv("CLOUDCASA_TLS", "false")
+    assert main() == 1
+    told = capsys.readouterr()
+    assert "cannot start: The database was written by a newer server: it is at version 99" in told.err
+    assert "Traceback" not in told.err + told.out
+    assert not (tmp_path / "bootstrap-key").exists()
 
 
 def test_first_screen_fits_and_holds_no_secret(tmp_path):

@@ -20,6 +20,9 @@ class Settings(BaseSettings):
     credentials cannot be read."""
     database_url: SecretStr | None = None
     """mongodb:// or mongodb+srv:// URL, or sqlite:///path. Default: the embedded database, a file in `data_dir`."""
+    database_wait_seconds: float = Field(120.0, ge=0)
+    """How long the start waits for a database that cannot be reached, in seconds. Default 120: in a cluster, database and server come up in
+    any order."""
     listen_host: str = "0.0.0.0"
     """Address to listen on. Default 0.0.0.0."""
     listen_port: int = Field(8443, ge=0, le=65535)

@@ -4,6 +4,7 @@ from .evaluate import matches
 from .opening import open_store
 from .port import Collection, Document, DuplicateKeyError, Index, Sort, Store, StoreError, StoreUnavailableError, Update
 from .query import ALL, And, Compare, ElemMatch, Exists, In, Not, Or, Prefix, Query, Size, eq
+from .waiting import wait_until_reachable
 
 __all__ = [
     "ALL",
@@ -29,4 +30,5 @@ __all__ = [
     "eq",
     "matches",
     "open_store",
+    "wait_until_reachable",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import pymongo
 from bson.errors import InvalidDocument
 from pymongo import AsyncMongoClient, ReturnDocument
 from pymongo import errors as mongo_errors
@@ -22,6 +23,10 @@ from .query import ALL, And, Compare, ElemMatch, Exists, In, Not, Or, Prefix, Qu
 
 CALL_TIMEOUT_MS = 8_000
 """Deadline of one call: below the 10 s after which Terraform's client gives up (rest-api.md 1.11)."""
+PING_SECONDS = 3
+"""Deadline of asking whether the database is there: whoever asks wants to know soon."""
+INDEX_SECONDS = 3_600
+"""Deadline of making indexes at start: one over millions of documents takes minutes."""
 DEFAULT_DATABASE = "cloudcasa"
 INDEX_PREFIX = "cc_"
 
@@ -50,12 +55,14 @@ class MongoStore:
 
     async def sync_indexes(self, indexes: Mapping[str, Sequence[Index]], /) -> None:
         """Make the declared indexes and drop ours that are no longer declared. Indexes of others are left alone."""
-        for name, declared in indexes.items():
-            await _sync(self._database[name], declared)
+        with pymongo.timeout(INDEX_SECONDS):
+            for name, declared in indexes.items():
+                await _sync(self._database[name], declared)
 
     async def ping(self) -> None:
         """Return when the database answers."""
-        await _call(self._client.admin.command("ping"))
+        with pymongo.timeout(PING_SECONDS):
+            await _call(self._client.admin.command("ping"))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -234,7 +241,12 @@ def _translating() -> Iterator[None]:
             raise DuplicateKeyError("") from e
         raise (StoreUnavailableError if e.code in _AWAY or e.timeout else StoreError)(f"The database refused a call: {e}") from e
     except (mongo_errors.PyMongoError, OSError) as e:
-        raise StoreUnavailableError(f"The database cannot be reached: {e}") from e
+        raise StoreUnavailableError(f"The database cannot be reached: {_short(e)}") from e
+
+
+def _short(error: Exception) -> str:
+    """Return what PyMongo says, without the state of its topology, which is a screen long."""
+    return re.split(r" \(configured timeouts|, Timeout: |, Topology Description: ", str(error))[0]
 
 
 _AWAY = frozenset({6, 7, 13, 18, 50, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})

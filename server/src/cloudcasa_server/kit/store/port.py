@@ -108,3 +108,8 @@ class DuplicateKeyError(StoreError):
 
 class StoreUnavailableError(StoreError):
     """The database cannot be reached now; the request may be tried again."""
+
+    def __init__(self, text: str, *, is_lasting: bool = False) -> None:
+        """Remember whether it will stay so until somebody mends it: a file without permission, not a network that is down."""
+        super().__init__(text)
+        self.is_lasting = is_lasting

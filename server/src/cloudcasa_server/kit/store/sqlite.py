@@ -126,9 +126,10 @@ class SqliteStore:
         except sqlite3.IntegrityError as e:
             raise DuplicateKeyError(_refusing_index(str(e))) from e
         except sqlite3.Error as e:
-            raise StoreUnavailableError(f"The database file {self._path} cannot be used: {_reason(e)}") from e
+            reason, is_lasting = _reason(e)
+            raise StoreUnavailableError(f"The database file {self._path} cannot be used: {reason}", is_lasting=is_lasting) from e
         except OSError as e:
-            raise StoreUnavailableError(f"The database file {self._path} cannot be used: {e.strerror}.") from e
+            raise StoreUnavailableError(f"The database file {self._path} cannot be used: {e.strerror}.", is_lasting=True) from e
         except RuntimeError as e:
             raise StoreError(str(e)) from e
 
@@ -453,16 +454,17 @@ def _if_no_table(error: sqlite3.OperationalError, otherwise: T) -> T:
     raise error
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _reason(error: sqlite3.Error) -> tuple[str, bool]:
+    """Return what is wrong and what to do, and whether it stays so by itself."""
     text = str(error)
-    if "full" in text:
-        return "the disk is full. Free some space; nothing was changed."
-    if "readonly" in text:
-        return "it is read-only. Check the owner and the mount."
     if "locked" in text or "busy" in text:
-        return f"another process has been writing to it for more than {BUSY_TIMEOUT_SECONDS:.0f} s. Try again."
+        return f"another process has been writing to it for more than {BUSY_TIMEOUT_SECONDS:.0f} s. Try again.", False
+    if "full" in text:
+        return "the disk is full. Free some space; nothing was changed.", True
+    if "readonly" in text:
+        return "it is read-only. Check the owner and the mount.", True
     if "malformed" in text or "not a database" in text:
-        return "it is damaged. Restore it from a backup."
+        return "it is damaged. Restore it from a backup.", True
     if "unable to open" in text:
-        return "it cannot be opened. Check the directory and its owner."
-    return f"{text}."
+        return "it cannot be opened. Check the directory and its owner.", True
+    return f"{text}.", True

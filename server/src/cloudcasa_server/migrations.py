@@ -1,0 +1,10 @@
+"""The numbered migrations of the database, oldest first: one line each. What each does is declared in the room whose documents it changes.
+
+Numbers are what databases remember: they are never reused, and a migration that was released is never changed or taken out.
+"""
+
+from __future__ import annotations
+
+from .kit.migration import Migration
+
+MIGRATIONS: tuple[Migration, ...] = ()
