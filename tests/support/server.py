@@ -14,12 +14,13 @@ import httpx
 import uvicorn
 from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from cloudcasa_server.app import create_app
+from cloudcasa_server.kit.http import MAX_HEAD_BYTES, GuardedProtocol
 from cloudcasa_server.kit.rest import Documents
 from cloudcasa_server.kit.settings import Settings
 from cloudcasa_server.kit.store import ALL
 from cloudcasa_server.kit.store.opening import FILE_NAME
 from cloudcasa_server.kit.store.sqlite import SqliteStore
-from cloudcasa_server.object_store.probe import ProbeError, Target
+from cloudcasa_server.object_store.probe import Probe, ProbeError, Target
 from fastapi import FastAPI
 
 from tests.support.scripted_agent import ScriptedAgent, answer, bootstrap_credential, eventually
@@ -140,14 +141,25 @@ def a_store_body(name: str = "lab") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_server(data_dir: Path, *, probe: FakeProbe | None = None, **settings: Any) -> AsyncIterator[Running]:
+async def a_server(
+    data_dir: Path, *, probe: Probe | None = None, http: type[GuardedProtocol] = GuardedProtocol, **settings: Any
+) -> AsyncIterator[Running]:
     """Serve from a directory; the same directory again is a restart. The database does not wait for the disk: no test cuts the power."""
-    probe = probe or FakeProbe()
+    fake = FakeProbe()
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = None if "database_url" in settings else SqliteStore(data_dir / FILE_NAME, synchronous="OFF")
-    app = create_app(Settings(data_dir=data_dir, tls=False, public_url=url, **settings), probe=probe, store=store)
-    config = uvicorn.Config(app, ws_max_size=MAX_FRAME_BYTES, log_config=None, access_log=False, lifespan="on", ws="websockets-sansio")
+    app = create_app(Settings(data_dir=data_dir, tls=False, public_url=url, **settings), probe=probe or fake, store=store)
+    config = uvicorn.Config(
+        app,
+        http=http,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        ws_max_size=MAX_FRAME_BYTES,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="websockets-sansio",
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
@@ -156,7 +168,7 @@ async def a_server(data_dir: Path, *, probe: FakeProbe | None = None, **settings
     key = (data_dir / "bootstrap-key").read_text().strip()
     try:
         async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=20, trust_env=False) as api:
-            yield Running(url, app, api, probe)
+            yield Running(url, app, api, fake)
     finally:
         app.state.parts.gateway.close_all()
         server.should_exit = True

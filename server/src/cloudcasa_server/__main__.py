@@ -19,14 +19,13 @@ from .app import SERVER_VERSION, create_app, open_database, server_certificate
 from .identity.service import BOOTSTRAP_FILE
 from .kit.clock import SystemClock
 from .kit.crypto import VaultError
+from .kit.http import MAX_HEAD_BYTES, GuardedProtocol
 from .kit.logging import configure_logging
 from .kit.settings import Settings
 from .kit.store import StoreError
 from .kit.tls import Certificate, fingerprint
 
 _GOODBYE_SECONDS = 3.0
-_MAX_HEAD_BYTES = 262_144
-"""Largest request line with headers: a filter of 64 KiB, percent-encoded, and room."""
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _EPILOG = """\
 Every setting is also an environment variable CLOUDCASA_<NAME>, such as CLOUDCASA_DATABASE_URL=mongodb://… for another
@@ -144,8 +143,8 @@ def uvicorn_config(app: FastAPI, settings: Settings, certificate: Certificate | 
     """Return how uvicorn serves. Reads HTTP with h11, since httptools takes headers of any size from anybody into memory."""
     return uvicorn.Config(
         app,
-        http="h11",
-        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+        http=GuardedProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         host=settings.listen_host,
         port=settings.listen_port,
         ssl_certfile=certificate.certificate_file if certificate else None,

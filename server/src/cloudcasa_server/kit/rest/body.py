@@ -28,8 +28,11 @@ async def read_object(request: Request, *, is_optional: bool = False) -> dict[st
 
 
 async def read_bytes(request: Request) -> bytes:
-    """Return the body. Raises TooLargeError as soon as it is too large."""
+    """Return the body. Raises TooLargeError as soon as it is too large, or says that it will be."""
     body = bytearray()
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:12]) > MAX_BYTES:
+        raise TooLargeError(f"The body is larger than {MAX_BYTES} bytes.")
     try:
         async for chunk in request.stream():
             body += chunk
