@@ -133,7 +133,7 @@ async def test_endless_head_of_a_request_is_refused(tmp_path, path):
         await asyncio.sleep(0.01)
     reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname())
     writer.write(b"GET " + path)
-    assert b" 400 " in await asyncio.wait_for(reader.readline(), 10)
+    assert b" 431 " in await asyncio.wait_for(reader.readline(), 10)
     writer.close()
     server.should_exit = True
     await serving
