@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .alert.resource import ALERTS, SYSTEM_ALERTS
 from .backup import resource as backup
 from .backup.model import RunRequest
 from .backup.shown import RUN_EXAMPLE
@@ -31,6 +32,8 @@ RESOURCES: tuple[Resource, ...] = (
     RECOVERY_POINTS,
     restore.RESTORES,
     job.JOBS,
+    ALERTS,
+    SYSTEM_ALERTS,
     *INVENTORY_RESOURCES,
 )
 

@@ -17,6 +17,8 @@ from cloudcasa_contract.states import JobType
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 
+from .alert.resource import ALERTS
+from .alert.service import Alerts
 from .api import declare, describe_api
 from .backup.script import BackupScript
 from .cluster.resource import CLUSTERS, BusBox, Installation
@@ -159,7 +161,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS))),
         services=Services(keys, stores, outbox, jobs, inventories, clusters, installation, BusBox(bus)),
     )
 

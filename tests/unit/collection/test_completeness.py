@@ -27,6 +27,8 @@ MODULE_OF = {
 }
 WITHOUT_MODULE = {
     "policies": "schedules come with the module policy, together with the server's scheduler",
+    "alerts": "alerts come with the module alert_info, together with their delivery",
+    "systemalerts": "notices of the server for the UI",
     "kubehooks": "hooks come with the module hook, together with their running",
     "kubehooktemplates": "built in; read by the UI, named by their ids",
     "kubenamespaces": "inventory that the agent reports; read by the UI",

@@ -174,6 +174,7 @@ CLUSTERS = Resource(
     indexes=(
         Index("manifest_token", (("agent.manifest_token", 1),)),
         Index("state", (("status.state", 1), ("agent.last_seen", 1))),
+        Index("alert", (("status.state", 1), ("agent.alert_at", 1))),
         Index("objectstore", (("backup_provider.user_objectstore", 1),)),
     ),
     readable_from={NAMESPACES: cluster_of_namespaces("_id")},

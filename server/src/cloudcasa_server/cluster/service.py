@@ -27,6 +27,8 @@ from .model import VELERO, Standing, judge
 log = structlog.get_logger(__name__)
 
 ENGINE_RETRY_SECONDS = 60.0
+ALERT_SILENCES = 2
+"""A cluster is PENDING for so many times its silence before an alert tells of it: a restart of server or agent is over by then."""
 _AWAY = "The agent is away; the job goes on when it is back."
 _BACK = "The agent is back."
 
@@ -116,6 +118,8 @@ class Clusters:
         change: dict[str, Any] = {"status.state": standing.state.value, "status.message": standing.message}
         if standing.state is ClusterState.PENDING and was.state is not ClusterState.PENDING:
             change["status.pendingStateTimestamp"] = int(self.now())
+            is_watched = document.get("agent_type") != VELERO
+            change["agent.alert_at"] = self.now() + ALERT_SILENCES * self.silence_seconds if is_watched else None
         if await self._set(cluster_id, change, expected=eq("status.state", was.state.value)) is None:
             return
         log.info("Cluster state changed", cluster=cluster_id, state=standing.state.value, message=standing.message)

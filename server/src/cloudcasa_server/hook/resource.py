@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..kit.errors import InvalidError
-from ..kit.rest import READ_METHODS, Hooks, RequestContext, Resource, Unique
+from ..kit.rest import READ_METHODS, Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.store import Document, Or, eq
 from .model import COLLECTION, TEMPLATES, AppHook
+from .shown import EXAMPLE
 
 _SHOWN = 4
 _USERS = (("kubebackups", "backup"), ("kuberestores", "restore"))
@@ -37,6 +38,7 @@ HOOKS = Resource(
     references={"post_hook": COLLECTION},
     unique=(Unique(("name",), 'The name "{name}" is taken by another hook.'),),
     is_shared=True,
+    docs=Docs(example=EXAMPLE),
     hooks=HookHooks(),
 )
 HOOK_TEMPLATES = Resource(
@@ -47,4 +49,5 @@ HOOK_TEMPLATES = Resource(
     references={"post_hook": TEMPLATES},
     methods=READ_METHODS,
     is_shared=True,
+    docs=Docs(example=EXAMPLE),
 )

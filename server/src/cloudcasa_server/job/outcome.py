@@ -19,6 +19,11 @@ def failure_text(command: Document, /) -> str:
     return with_remedy(problem["text"], problem.get("remedy") or "")
 
 
+def problem_slug(command: Document, /) -> str:
+    """Return the slug of what kept a closed command from being done; empty when there is none."""
+    return str((command["result"].get("problem") or {}).get("slug", ""))
+
+
 def with_remedy(text: str, remedy: str, /) -> str:
     """Return what is wrong and what to do, as sentences."""
     parts = (part.strip() for part in (text, remedy))

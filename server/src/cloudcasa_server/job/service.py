@@ -9,6 +9,7 @@ from typing import Any
 from cloudcasa_contract.frames import Progress
 from cloudcasa_contract.states import JobState, JobType
 
+from ..alert.model import ALERTING
 from ..kit.bus import Bus
 from ..kit.clock import Clock
 from ..kit.rest import Documents
@@ -154,7 +155,8 @@ _OPEN = eq("script.is_open", True)
 
 def final_fields(state: JobState, message: str, /, *, now: float) -> dict[str, Any]:
     """Return the fields that end a job."""
-    return {"state": state.value, "message": message, "end_time": int(now), "script.is_open": False}
+    ended = {"state": state.value, "message": message, "end_time": int(now), "script.is_open": False}
+    return ended | {"script.is_alert_due": True} if state in ALERTING else ended
 
 
 def _summary(job: Document) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ..backup.script import skip_reason
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
-from ..job.outcome import failure_text
+from ..job.outcome import failure_text, problem_slug
 from ..job.service import Jobs
 from ..job.verdict import judge
 from ..kit.rest import Documents
@@ -63,7 +63,7 @@ class RestoreScript:
         if command is None or not CommandState(command["state"]).is_final:
             return Wait()
         if text := failure_text(command):
-            return Finish(JobState.FAILED, text)
+            return Finish(JobState.FAILED, text, {"script.problem": problem_slug(command)})
         return Goto("judge")
 
     async def judge(self, job: Document, /) -> Next:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from ..alert.service import Alerts
 from ..cluster.service import Clusters
 from ..command.service import Outbox
 from ..job.runner import Runner
@@ -15,6 +16,7 @@ from ..job.runner import Runner
 log = structlog.get_logger(__name__)
 
 MAX_SWEEP_SECONDS = 3.0
+ALERT_SECONDS = 1.0
 PRUNE_SECONDS = 600.0
 
 
@@ -25,6 +27,7 @@ class Worker:
     runner: Runner
     clusters: Clusters
     outbox: Outbox
+    alerts: Alerts
 
     @property
     def _sweep_seconds(self) -> float:
@@ -36,6 +39,7 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._for_ever(self.runner.run, pause_seconds=1.0, what="running jobs"))
             tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
+            tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]], *, pause_seconds: float, what: str) -> None:

@@ -28,6 +28,7 @@ _ERRORS: Mapping[str, set[int]] = {
     "replace": {404, 409, 412, 413, 422, 428},
     "patch": {404, 409, 412, 413, 422, 428},
     "delete": {404, 409, 412, 422},
+    "clear": set(),
     "action": {404, 409, 413, 422, 501},
 }
 _LISTING = ("where", "sort", "page", "max_results", "projection")
@@ -39,6 +40,7 @@ _WORDS = {
     "replace": "Replace what clients set on a {noun}; what the body leaves out disappears, but not secrets",
     "patch": "Change fields of a {noun}",
     "delete": "Delete a {noun}",
+    "clear": "Delete all {nouns}, or those that `where` names",
 }
 _SAMPLE = {
     "_id": "65aa00000000000000000001",
@@ -100,8 +102,8 @@ def _of_resource(resource: Resource, kind: str, scene: Scene) -> Part:
 
 
 def _parameters(resource: Resource, kind: str) -> list[Part]:
-    names = ["id"] if kind not in {"list", "create"} else []
-    names += _LISTING if kind == "list" else ()
+    names = ["id"] if kind not in {"list", "create", "clear"} else []
+    names += {"list": _LISTING, "clear": ("where",)}.get(kind, ())
     names += ["embedded"] if kind in {"list", "get"} and resource.references else []
     names += {"replace": ["if-match"], "patch": ["if-match"], "delete": ["if-match-optional"]}.get(kind, [])
     shared = [{"$ref": f"#/components/parameters/{name}"} for name in names]
@@ -113,8 +115,8 @@ def _query(parameters: Mapping[str, str]) -> list[Part]:
 
 
 def _success(resource: Resource, kind: str, scene: Scene) -> Part:
-    if kind == "delete":
-        return {"204": {"description": "Deleted."}}
+    if kind in {"delete", "clear"}:
+        return {"204": {"description": "Deleted."} | ({"headers": {"X-Total-Count": header("total")}} if kind == "clear" else {})}
     schema = f"{type_name(resource)}{'Page' if kind == 'list' else ''}"
     headers = {"list": {"X-Total-Count": "total"}, "create": {"ETag": "etag", "Location": "location"}}.get(kind, {"ETag": "etag"})
     answer: Part = {

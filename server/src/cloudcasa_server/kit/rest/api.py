@@ -76,7 +76,7 @@ class RestApi:
         """Serve a resource."""
         self.resources[resource.name] = resource
         path = f"{PREFIX}/{resource.name}"
-        many = {"GET": ("list", handlers.list_), "POST": ("create", handlers.create)}
+        many = {"GET": ("list", handlers.list_), "POST": ("create", handlers.create), "DELETE": ("clear", handlers.clear)}
         one = {
             "GET": ("get", handlers.get),
             "PUT": ("replace", handlers.replace),

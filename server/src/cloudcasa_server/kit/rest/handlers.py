@@ -22,6 +22,7 @@ from .embed import Tree, embed, parse_embedded
 from .listing import MAX_SKIP, page_links, parse_listing
 from .resource import Resource
 from .validation import check_bound, check_immutable, judge, merged, settable
+from .where import parse_where
 
 Serve = Callable[[RequestContext, Resource], Awaitable[Response]]
 
@@ -215,6 +216,15 @@ async def delete(context: RequestContext, resource: Resource) -> Response:
     await context.record(DELETE, resource.name, document, before=document)
     await resource.hooks.after_delete(context, document)
     return Response(status_code=204)
+
+
+async def clear(context: RequestContext, resource: Resource) -> Response:
+    """Delete every document that `where` names and that the caller may see and delete: 204, also when there was none."""
+    query = both(parse_where(context.parameters.get("where"), resource), context.sight.changeable(resource, DELETE))
+    count = await context.documents(resource.name).collection.delete_many(query)
+    context.log.info("Documents deleted", resource=resource.name, count=count, user=context.principal.email)
+    await context.record(DELETE, resource.name, {"name": f"{count} documents"})
+    return Response(status_code=204, headers={"X-Total-Count": str(count)})
 
 
 def _if_match(context: RequestContext) -> str | None:

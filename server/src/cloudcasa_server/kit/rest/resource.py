@@ -102,6 +102,7 @@ class Resource:
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Dotted path -> {value a client may ask for in `where`: value as stored}. E.g. {'state': {'CANCELLED': 'CANCELED'}}."""
     methods: frozenset[str] = ALL_METHODS
+    """Of ALL_METHODS, and `clear`: DELETE of the whole collection, which only lists of notices offer."""
     refuses: frozenset[str] = frozenset()
     """Kinds of principals that are refused (403): `apikey`, for what only people may see."""
     belongs: Mapping[str, Belonging] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import ForbiddenError
-from ..store import ALL, Document, Or, Query
+from ..store import ALL, And, Document, Or, Query
 from .access import READ, Principal
 from .belonging import ITSELF, Belonging, area, is_told, lies_in
 from .documents import present
@@ -46,6 +46,11 @@ class Sight:
     def known(self, resource: Resource, permission: str) -> Query:
         """Return the query of what the caller may know of when asking for an operation: the rest is not there."""
         return either(self.visible(resource), area(self.principal.scope(permission), belongs_of(resource)))
+
+    def changeable(self, resource: Resource, operation: str) -> Query:
+        """Return the query of what the caller may both read and change by an operation."""
+        covered = area(self.principal.scope(f"{resource.name}.{operation}"), belongs_of(resource))
+        return And((self.visible(resource), covered))
 
     def require(self, resource: Resource, operation: str, document: Document) -> None:
         """Refuse an operation of the resource that the caller's grants do not cover on this document. Raises ForbiddenError."""
