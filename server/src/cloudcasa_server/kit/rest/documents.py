@@ -141,9 +141,9 @@ def present(resource: Resource, document: Document) -> Document:
 
 def _related(resource: Resource, document: Document) -> dict[str, Any]:
     related = {
-        field: {"title": name.removesuffix("s").capitalize() if name != "policies" else "policy", "href": f"/v1/{name}/{document[field]}"}
-        for field, name in resource.references.items()
-        if isinstance(document.get(field), str)
+        path: {"title": name.removesuffix("s").capitalize() if name != "policies" else "policy", "href": f"/v1/{name}/{value}"}
+        for path, name in resource.references.items()
+        if isinstance(value := paths.get(document, path) if "." in path else document.get(path), str)
     }
     return {"related": related} if related else {}
 

@@ -14,7 +14,7 @@ from ..ids import is_id
 from ..store import Document, In
 from . import paths
 from .resource import Resource
-from .where import parse_object
+from .where import is_field, parse_object
 
 MAX_FIELDS = 40
 MAX_LEVELS = 6
@@ -36,7 +36,7 @@ def parse_embedded(text: str | None, resource: Resource, resources: Mapping[str,
     if len(wanted) > MAX_FIELDS:
         raise BadRequestError(f'The parameter "embedded" names {len(wanted)} fields; {MAX_FIELDS} are allowed.')
     for path, is_wanted in wanted.items():
-        if is_wanted:
+        if is_wanted and is_field(path):
             _plant(tree, path.split("."), resource, resources)
     return tree
 

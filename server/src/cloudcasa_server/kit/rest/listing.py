@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from ..errors import BadRequestError
 from ..store import ALL, Query
 from .resource import Resource
-from .where import check_path, parse_object, parse_where
+from .where import check_path, is_field, parse_object, parse_where
 
 DEFAULT_RESULTS = 100
 """Page size when none is asked for: Rancher's extension never pages (rest-api.md 8.13)."""
@@ -113,7 +113,7 @@ def parse_projection(text: str | None) -> Mapping[str, bool] | None:
     if len(set(asked.values())) > 1:
         raise BadRequestError('The parameter "projection" cannot both keep and leave out fields.')
     for path in asked:
-        if not all(path.split(".")) or path.startswith("$") or "\0" in path or ".$" in path:
+        if not is_field(path):
             raise BadRequestError(f'Cannot project "{path[:60]}": that is not the name of a field.')
     asked = {path: keep for path, keep in asked.items() if not any(path.startswith(f"{other}.") for other in asked)}
     return dict.fromkeys(KEPT, True) | asked if any(asked.values()) else asked

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import InvalidError
+from ..ids import is_id
 from ..store import Document
 from . import paths
+from .body import MAX_BYTES
 from .documents import IGNORED, settable_fields
 from .resource import Resource
 
@@ -30,7 +32,17 @@ def settable(body: Mapping[str, Any], resource: Resource, stored: Mapping[str, A
     if unknown:
         issues = {key: _why_not(key, stored, resource) for key in unknown[:MAX_ISSUES]}
         raise InvalidError(next(iter(issues.values())), issues=issues)
-    return {key: value for key, value in body.items() if key in allowed}
+    return _with_plain_ids({key: value for key, value in body.items() if key in allowed}, resource)
+
+
+def _with_plain_ids(fields: Document, resource: Resource) -> Document:
+    """Return the fields with ids in the one spelling that is stored, so that what compares ids compares the same text."""
+    for path in resource.references:
+        for holder, key in list(paths.slots(fields, path)):
+            value: Any = holder[key]  # type: ignore[index]  # a slot is a holder with its own kind of key
+            if isinstance(value, str) and is_id(value.lower()):
+                holder[key] = value.lower()  # type: ignore[index]
+    return fields
 
 
 def _why_not(key: str, stored: Mapping[str, Any], resource: Resource) -> str:
@@ -43,8 +55,11 @@ def judge(fields: Mapping[str, Any], resource: Resource) -> None:
     """Have the model judge the fields. Raises InvalidError."""
     if resource.model is None:
         return
+    text = orjson.dumps(fields)
+    if len(text) > MAX_BYTES:
+        raise InvalidError(f"The {resource.noun} would be larger than {MAX_BYTES} bytes with this change.")
     try:
-        resource.model.model_validate_json(orjson.dumps(fields))
+        resource.model.model_validate_json(text)
     except ValidationError as e:
         raise _invalid(e) from None
 

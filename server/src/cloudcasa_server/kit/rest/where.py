@@ -25,6 +25,8 @@ MAX_VALUES = 1_000
 """Largest number of values in one $in, $nin or $all."""
 MAX_CONDITIONS = 200
 """Largest number of comparisons in a filter."""
+MAX_VALUE_DEPTH = 16
+"""Deepest value to compare with: databases refuse what is nested too deeply, and each level is a step of recursion."""
 MAX_PATH = 256
 MAX_SEGMENTS = 16
 """Deepest path: each segment makes the database's work on every row longer."""
@@ -146,7 +148,7 @@ class _Parser:
         """Return the value as it would be stored: ids in lower case, dates as seconds, synonyms replaced."""
         path = paths.strip_indexes(full)
         if not isinstance(value, str):
-            return check_numbers(value)
+            return check_value(value)
         if path in _DATES and _RFC1123.fullmatch(value):
             return _seconds(value)
         if (path == "_id" or path in self._resource.references) and is_id(value.lower()):
@@ -159,34 +161,51 @@ class _Parser:
             raise BadRequestError(f"The filter has more than {MAX_CONDITIONS} conditions.")
 
 
+def is_field(path: str) -> bool:
+    """Tell whether a dotted path may be a field's: bounded, without empty parts, operators and NUL."""
+    if not path or len(path) > MAX_PATH or "\0" in path:
+        return False
+    parts = path.split(".")
+    return len(parts) <= MAX_SEGMENTS and all(part and not part.startswith("$") for part in parts)
+
+
 def check_path(path: str, resource: Resource, doing: str) -> None:
     """Refuse a path that is malformed or must not be asked about."""
-    if (
-        not path
-        or len(path) > MAX_PATH
-        or path.count(".") >= MAX_SEGMENTS
-        or "\0" in path
-        or not all(path.split("."))
-        or any(part.startswith("$") for part in path.split("."))
-    ):
+    if not is_field(path):
         raise BadRequestError(f'Cannot {doing} "{path[:60]}": that is not the name of a field.')
     plain = paths.strip_indexes(path)
     if any(paths.overlaps(plain, secret) for secret in (*resource.write_only, *resource.hidden)):
         raise BadRequestError(f'Cannot {doing} "{path[:60]}": this field cannot be queried.')
 
 
-def check_numbers(value: Any) -> Any:
-    """Return the value. Refuses integers that no database holds exactly."""
-    stack = [value]
-    while stack:
-        one = stack.pop()
-        if isinstance(one, dict):
-            stack.extend(one.values())
-        elif isinstance(one, list):
-            stack.extend(one)
-        elif isinstance(one, int) and not -(2**63) <= one < 2**63:
-            raise BadRequestError(f"The number {one} does not fit 64 bits.")
-    return value
+def check_value(value: Any) -> Any:
+    """Return a value to compare with. Refuses what no document holds: operators, huge integers, absurd nesting."""
+    level = [value]
+    for _ in range(MAX_VALUE_DEPTH):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                _check_keys(one)
+                below.extend(one.values())
+            elif isinstance(one, list):
+                below.extend(one)
+            else:
+                _check_number(one)
+        if not below:
+            return value
+        level = below
+    raise BadRequestError(f"A value in the filter is nested more than {MAX_VALUE_DEPTH} levels deep.")
+
+
+def _check_keys(value: dict[str, Any]) -> None:
+    for key in value:
+        if key.startswith("$") or "\0" in key:
+            raise BadRequestError(f'The filter compares with an object that has the key "{key[:40]}"; no stored key is like that.')
+
+
+def _check_number(value: Any) -> None:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise BadRequestError(f"The number {value} does not fit 64 bits.")
 
 
 def _all(path: str, values: tuple[Any, ...]) -> Query:
@@ -196,6 +215,7 @@ def _all(path: str, values: tuple[Any, ...]) -> Query:
 def _length(full: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise BadRequestError(f'"$size" on "{full}" takes a whole number.')
+    _check_number(value)
     return value
 
 
