@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..kit.errors import InvalidError
-from ..kit.rest import Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.store import And, Compare, Document, eq
 from .model import ApiKeyFields, Role
 from .service import ApiKeys, new_key, stored_parts
+from .shown import EXAMPLE, ApiKeyShown
 
 
 class ApiKeyHooks(Hooks):
@@ -45,5 +46,6 @@ APIKEYS = Resource(
     unique=(Unique(("name",), 'The name "{name}" is taken by another API key.'), Unique(("hashed_apikey",), "This key exists already.")),
     methods=frozenset({"list", "get", "create", "delete"}),
     hooks=ApiKeyHooks(),
+    docs=Docs(shown=ApiKeyShown, example=EXAMPLE),
 )
 """Roles of a key that says none: admin."""

@@ -1,0 +1,89 @@
+"""Every link of the description is followed once, in a world with something of everything, and leads to an answer that is described."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from cloudcasa_server.api import describe_api
+from cloudcasa_server.app import SERVER_VERSION
+
+from tests.support.described import Described
+from tests.support.server import Running, a_server
+from tests.support.world import a_world
+
+OUTCOMES = {200, 201, 204, 409, 412, 422, 501}
+"""What following a link may come to: done, or refused for what the document is. Not 400, 404 or 428: the link would be wrong."""
+
+
+@asynccontextmanager
+async def described_world(tmp_path: Any) -> AsyncIterator[tuple[Running, Described]]:
+    async with a_server(tmp_path / "data") as server, a_world(server):
+        yield server, Described(describe_api(server.app.state.rest, version=SERVER_VERSION, is_strict=True))
+
+
+def resolved(expression: str, body: Any) -> Any:
+    """Return what a link's expression finds in a body."""
+    value = body
+    for step in expression.removeprefix("$response.body#/").split("/"):
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    return value
+
+
+async def follow(server: Running, described: Described, link: dict[str, Any], body: Any, *, example: Any) -> httpx.Response:
+    """Send the request that a link describes, with a document's own settable fields as its body."""
+    method, path = next(
+        (method, path)
+        for path, operations in described.document["paths"].items()
+        for method, operation in operations.items()
+        if operation["operationId"] == link["operationId"]
+    )
+    found = {name: resolved(expression, body) for name, expression in link["parameters"].items()}
+    headers = {name.removeprefix("header."): value for name, value in found.items() if name.startswith("header.")}
+    url = path.replace("{id}", found["path.id"])
+    return await server.api.request(method.upper(), url, headers=headers, json=example if method in {"put", "patch", "post"} else None)
+
+
+async def test_links_of_lists_and_documents_lead_to_answers_that_are_described(tmp_path):
+    followed = 0
+    async with described_world(tmp_path) as (server, described):
+        for path, operations in described.document["paths"].items():
+            if "{" in path or "get" not in operations or "X-Total-Count" not in str(operations["get"]["responses"]["200"]):
+                continue
+            links = operations["get"]["responses"]["200"].get("links", {})
+            for name, link in sorted(links.items(), key=lambda pair: pair[0] == "delete"):
+                page = (await server.api.get(path, params={"sort": "_created"})).json()
+                if not page["_items"] or (name == "delete" and path.endswith("/apikeys")):
+                    continue
+                answer = await follow(server, described, link, page, example={})
+                assert (described.problem(answer), answer.status_code in OUTCOMES | {400}) == ("", True), answer.text
+                followed += 1
+    assert followed > 30
+
+
+async def test_every_document_of_the_world_is_as_described(tmp_path):
+    async with described_world(tmp_path) as (server, described):
+        empty = []
+        for path, operations in described.document["paths"].items():
+            if not path.startswith("/api/v1/") or "{" in path or "get" not in operations:
+                continue
+            page = await server.api.get(path)
+            assert described.problem(page) == ""
+            items = page.json().get("_items", ())
+            for item in items[:20]:
+                assert described.problem(await server.api.get(f"{path}/{item['_id']}")) == ""
+            empty += [path] if not items else []
+        print("empty:", empty)
+
+
+@pytest.mark.parametrize("parameters", [{"embedded": json.dumps({"cluster": 1, "backupdef": 1, "backup_inst.cluster": 1})}])
+async def test_embedded_documents_are_as_described(tmp_path, parameters):
+    async with described_world(tmp_path) as (server, described):
+        for name in ("jobs", "backupinstances", "kuberestores", "kubebackups"):
+            page = await server.api.get(f"/api/v1/{name}", params=parameters)
+            assert page.json()["_items"]
+            assert described.problem(page) == ""
