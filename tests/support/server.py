@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from cloudcasa_server.app import create_app
-from cloudcasa_server.kit.http import MAX_HEAD_BYTES, GuardedProtocol
+from cloudcasa_server.kit.http import GuardedProtocol
 from cloudcasa_server.kit.rest import Documents
 from cloudcasa_server.kit.settings import Settings
 from cloudcasa_server.kit.store import ALL
@@ -153,7 +153,6 @@ async def a_server(
     config = uvicorn.Config(
         app,
         http=http,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws_max_size=MAX_FRAME_BYTES,
         log_config=None,
         access_log=False,

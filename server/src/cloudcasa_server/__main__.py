@@ -19,7 +19,7 @@ from .app import SERVER_VERSION, create_app, open_database, server_certificate
 from .identity.service import BOOTSTRAP_FILE
 from .kit.clock import SystemClock
 from .kit.crypto import VaultError
-from .kit.http import MAX_HEAD_BYTES, GuardedProtocol
+from .kit.http import GuardedProtocol
 from .kit.logging import configure_logging
 from .kit.settings import Settings
 from .kit.store import StoreError
@@ -144,7 +144,6 @@ def uvicorn_config(app: FastAPI, settings: Settings, certificate: Certificate | 
     return uvicorn.Config(
         app,
         http=GuardedProtocol,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         host=settings.listen_host,
         port=settings.listen_port,
         ssl_certfile=certificate.certificate_file if certificate else None,

@@ -29,13 +29,14 @@ from .access import ANONYMOUS, OPERATIONS, READ, Access, Authenticator, Principa
 from .answers import install_error_handlers, json_response
 from .body import read_object
 from .context import RequestContext, Services
+from .direct import DirectRoutes
 from .docs import About, RouteDocs, summary_of
 from .documents import indexes_of
 from .listing import parse_parameters
 from .middleware import EdgeMiddleware
 from .recording import NoRecorder, Outcome, Recorder
 from .resource import Resource
-from .sight import Sight
+from .sight import SeenResources, Sight
 
 PREFIX = "/api/v1"
 MAX_ID = 60
@@ -71,6 +72,7 @@ class RestApi:
     resources: dict[str, Resource] = field(default_factory=dict)
     recorder: Recorder = field(default_factory=NoRecorder)
     _routes: list[AccessRoute] = field(default_factory=list)
+    _log: structlog.stdlib.BoundLogger = field(default_factory=lambda: structlog.get_logger("rest"))
 
     def add(self, resource: Resource) -> None:
         """Serve a resource."""
@@ -149,10 +151,10 @@ class RestApi:
             clock=self.clock,
             vault=self.vault,
             services=self.services,
-            resources={name: sight.seen(resource) for name, resource in self.resources.items()},
+            resources=SeenResources(sight, self.resources),
             request=request,
             request_id=getattr(request.state, "request_id", ""),
-            log=structlog.get_logger("rest"),
+            log=self._log,
             parameters=parse_parameters(request.scope.get("query_string", b"")),
             recorder=self.recorder,
             permissions=self.permissions,
@@ -181,7 +183,9 @@ class RestApi:
     def install(self, app: FastAPI) -> None:
         """Put the routes, the error form and the outermost layer into the application. Call it once, last."""
         app.router.redirect_slashes = False
-        app.router.routes.extend(self.routes)
+        routes = self.routes
+        app.router.routes.insert(0, DirectRoutes(route for route in routes if route.is_alone))
+        app.router.routes.extend(routes)
         self.route(f"{PREFIX}/{{rest:path}}", _nothing_here, methods=_EVERY_METHOD, access=known_access("there is nothing to see"))
         app.router.routes.append(self._routes[-1])
         install_error_handlers(app)
@@ -209,5 +213,7 @@ def routes_without_access(app: FastAPI, *, known: Iterable[str] = ()) -> list[st
     return [
         path
         for route in app.router.routes
-        if (path := str(getattr(route, "path", route))) not in set(known) and not isinstance(getattr(route, "access", None), Access)
+        if not isinstance(route, DirectRoutes)
+        and (path := str(getattr(route, "path", route))) not in set(known)
+        and not isinstance(getattr(route, "access", None), Access)
     ]

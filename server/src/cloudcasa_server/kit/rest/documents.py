@@ -8,13 +8,14 @@ heartbeats and progress never change it (rest-api.md 1.9). Used by kit/rest for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import cache, lru_cache
 from hashlib import sha1
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from ..clock import Clock
 from ..crypto import Vault, is_sealed
@@ -47,7 +48,7 @@ class Documents:
         """Return a new document with its envelope, defaults and server-owned fields; write-only values are sealed. Not stored yet."""
         now = self.clock.timestamp()
         document: Document = {"_id": new_id(), "_created": now, "_updated": now}
-        document |= deepcopy(dict(self.resource.defaults)) | deepcopy(dict(fields)) | self.resource.initial()
+        document |= copied(dict(self.resource.defaults)) | copied(dict(fields)) | self.resource.initial()
         if user:
             document["cc_user_email"] = user
         document = self.seal(document)
@@ -107,7 +108,7 @@ class Documents:
         present = [path for path in self.resource.write_only if paths.has(document, path)]
         if not present:
             return document
-        document = deepcopy(document)
+        document = copied(document)
         for path in present:
             paths.put(document, path, change(path, paths.get(document, path)))
         return document
@@ -123,7 +124,7 @@ class Documents:
 
     def present(self, document: Document) -> Document:
         """Return a copy of the document as clients see it."""
-        return present(self.resource, deepcopy(document))
+        return present(self.resource, copied(document))
 
 
 def present(resource: Resource, document: Document) -> Document:
@@ -132,7 +133,7 @@ def present(resource: Resource, document: Document) -> Document:
         paths.remove(document, path)
     for key in ("_created", "_updated"):
         if isinstance(document.get(key), int):
-            document[key] = formatdate(document[key], usegmt=True)
+            document[key] = http_date(document[key])
     document["_links"] = {"self": {"title": resource.title, "href": f"/v1/{resource.name}/{document['_id']}"}} | _related(
         resource, document
     )
@@ -141,18 +142,38 @@ def present(resource: Resource, document: Document) -> Document:
 
 def _related(resource: Resource, document: Document) -> dict[str, Any]:
     related = {
-        path: {"title": name.removesuffix("s").capitalize() if name != "policies" else "policy", "href": f"/v1/{name}/{value}"}
+        path: {"title": _title(name), "href": f"/v1/{name}/{value}"}
         for path, name in resource.references.items()
         if isinstance(value := paths.get(document, path) if "." in path else document.get(path), str)
     }
     return {"related": related} if related else {}
 
 
+@cache
+def _title(name: str) -> str:
+    """Return the title of a link to a resource (rest-api.md 1.5). There are as many as there are resources."""
+    return name.removesuffix("s").capitalize() if name != "policies" else "policy"
+
+
+@lru_cache(maxsize=10_000)
+def http_date(timestamp: int) -> str:
+    """Return seconds since 1970 as RFC 1123 text. The documents of a list share most of their times."""
+    return formatdate(timestamp, usegmt=True)
+
+
+def copied(value: Any) -> Any:
+    """Return a deep copy of a document or a part of one. These are plain JSON values, and the encoder is ten times as fast as deepcopy."""
+    return orjson.loads(orjson.dumps(value))
+
+
 def settable_fields(resource: Resource) -> frozenset[str]:
     """Return the wire names of the client-settable top-level fields."""
-    if resource.model is None:
-        return frozenset()
-    return frozenset(about.alias or name for name, about in resource.model.model_fields.items())
+    return frozenset() if resource.model is None else _fields_of(resource.model)
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(about.alias or name for name, about in model.model_fields.items())
 
 
 def indexes_of(resource: Resource) -> tuple[Index, ...]:

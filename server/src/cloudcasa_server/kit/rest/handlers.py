@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 from starlette.responses import Response
@@ -17,7 +16,7 @@ from .access import CREATE, DELETE, UPDATE
 from .answers import json_response
 from .body import read_object
 from .context import RequestContext
-from .documents import Documents, not_unique, settable_fields
+from .documents import Documents, copied, not_unique, settable_fields
 from .embed import Tree, embed, parse_embedded
 from .listing import MAX_SKIP, page_links, parse_listing
 from .resource import Resource
@@ -87,7 +86,7 @@ async def replace(context: RequestContext, resource: Resource) -> Response:
     body = await read_object(context.request)
 
     def wanted(stored: Document, _: Document) -> Document:
-        return deepcopy(dict(resource.defaults)) | settable(body, resource, stored)
+        return {**copied(dict(resource.defaults)), **settable(body, resource, stored)}
 
     return await _write(context, resource, body, wanted)
 
@@ -147,7 +146,7 @@ async def _judged(context: RequestContext, resource: Resource, old: Document, bo
 
 def _sealed(documents: Documents, old: Document, clear: Document, new: Document) -> Document:
     """Return the document with its secrets sealed; those that did not change keep their sealed text."""
-    new = deepcopy(new)
+    new = copied(new)
     for path in documents.resource.write_only:
         if paths.has(new, path) and paths.has(clear, path) and paths.get(new, path) == paths.get(clear, path):
             paths.put(new, path, paths.get(old, path))
@@ -156,12 +155,12 @@ def _sealed(documents: Documents, old: Document, clear: Document, new: Document)
 
 def _with_kept_secrets(resource: Resource, current: Document, fields: Document) -> Document:
     """Return the fields with the stored secrets where the object that holds them is there and they are left out, or sent as `{}`."""
-    fields = deepcopy(fields)
+    fields = copied(fields)
     for path in resource.write_only:
         parent, _, _ = path.rpartition(".")
         is_room = isinstance(paths.get(fields, parent), dict) if parent else True
         if is_room and paths.get(fields, path, {}) == {} and paths.has(current, path):
-            paths.put(fields, path, deepcopy(paths.get(current, path)))
+            paths.put(fields, path, copied(paths.get(current, path)))
     return fields
 
 
@@ -299,7 +298,7 @@ async def _answer(
     is_write: bool = True,
 ) -> Response:
     etag = str(document.get("_etag", ""))
-    shown = context.sight.present(resource, await resource.hooks.present(context, deepcopy(document)))
+    shown = context.sight.present(resource, await resource.hooks.present(context, copied(document)))
     await _embed(context, [shown], tree or {}, resource)
     if is_write:
         shown["_status"] = "OK"
@@ -312,7 +311,7 @@ def acted(context: RequestContext, resource: Resource, answer: Mapping[str, Any]
     headers = {}
     if shown.get("_id") == context.path_params["id"] and isinstance(shown.get("_created"), int):
         headers = {"ETag": f'"{shown.get("_etag", "")}"'}
-        shown = context.sight.present(resource, deepcopy(shown))
+        shown = context.sight.present(resource, copied(shown))
     return json_response(shown | {"_status": "OK"}, headers=headers)
 
 

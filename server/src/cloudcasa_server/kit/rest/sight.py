@@ -6,7 +6,7 @@ something in scope stands on it (Resource.readable_from). Changing: only what th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import ForbiddenError
@@ -81,6 +81,31 @@ class Sight:
 
     def _opens(self, resource: Resource, permission: str, document: Document) -> bool:
         return is_told(document, belongs_of(resource)) and self.covers(resource, permission, document)
+
+
+class SeenResources(Mapping[str, Resource]):
+    """The resources as one caller sees them, each looked at when it is asked for: a request needs one or two of many."""
+
+    def __init__(self, sight: Sight, declared: Mapping[str, Resource]) -> None:
+        """Take the caller's view and what is declared."""
+        self._sight = sight
+        self._declared = declared
+        self._seen: dict[str, Resource] = {}
+
+    def __getitem__(self, name: str) -> Resource:
+        """Return the resource as the caller sees it."""
+        resource = self._seen.get(name)
+        if resource is None:
+            resource = self._seen[name] = self._sight.seen(self._declared[name])
+        return resource
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._declared)
 
 
 def belongs_of(resource: Resource) -> Mapping[str, Belonging]:

@@ -18,6 +18,7 @@ from pymongo import errors as mongo_errors
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
+from .gathered import Gathered
 from .port import Collection, Document, DuplicateKeyError, Index, Sort, StoreError, StoreUnavailableError, Update
 from .query import ALL, And, Compare, ElemMatch, Exists, In, Not, Or, Prefix, Query, Size
 
@@ -48,10 +49,13 @@ class MongoStore:
             appname="cloudcasa",
         )
         self._database: AsyncDatabase[Document] = self._client.get_default_database(DEFAULT_DATABASE)
+        self._collections: dict[str, MongoCollection] = {}
 
     def collection(self, name: str, /) -> Collection:
         """Return the collection; it need not exist yet."""
-        return MongoCollection(self._database[name])
+        if name not in self._collections:
+            self._collections[name] = MongoCollection(self._database[name])
+        return self._collections[name]
 
     async def sync_indexes(self, indexes: Mapping[str, Sequence[Index]], /) -> None:
         """Make the declared indexes and drop ours that are no longer declared. Indexes of others are left alone."""
@@ -75,10 +79,17 @@ class MongoCollection:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         """Remember which."""
         self._collection = collection
+        self._gathered = Gathered(self._fetch)
 
     async def get(self, document_id: str, /) -> Document | None:
         """Return the document or None."""
-        return await _call(self._collection.find_one({"_id": document_id}))
+        return await self._gathered.get(document_id)
+
+    async def _fetch(self, ids: Sequence[str]) -> list[Document]:
+        if len(ids) > 1:
+            return await self.find(In("_id", tuple(ids)))
+        found = await _call(self._collection.find_one({"_id": ids[0]}))
+        return [] if found is None else [found]
 
     async def find(
         self, query: Query = ALL, *, sort: Sort = (), skip: int = 0, limit: int = 0, projection: Mapping[str, bool] | None = None
