@@ -8,18 +8,22 @@ from .alert.resource import ALERTS, SYSTEM_ALERTS
 from .backup import resource as backup
 from .backup.model import RunRequest
 from .backup.shown import RUN_EXAMPLE
+from .cloud_account import resource as cloud_account
+from .cloud_account.model import Callback
 from .cluster import resource as cluster
 from .hook.resource import HOOK_TEMPLATES, HOOKS
 from .inventory.resource import INVENTORY_RESOURCES
 from .job import resource as job
 from .kit.openapi import Description, describe
 from .kit.rest import Resource, RestApi, RouteDocs, open_access, requires
+from .migration import resource as migration
 from .object_store.resource import OBJECT_STORES, list_vendor_storage
 from .object_store.shown import VendorStorage
 from .offload import resource as offload
 from .policy.resource import POLICIES
 from .recovery_point.resource import RECOVERY_POINTS
 from .restore import resource as restore
+from .velero.resource import VELERO_RESOURCES
 
 RESOURCES: tuple[Resource, ...] = (
     cluster.CLUSTERS,
@@ -31,10 +35,14 @@ RESOURCES: tuple[Resource, ...] = (
     offload.OFFLOADS,
     RECOVERY_POINTS,
     restore.RESTORES,
+    migration.MIGRATIONS,
     job.JOBS,
     ALERTS,
     SYSTEM_ALERTS,
+    cloud_account.CLOUD_ACCOUNTS,
+    cloud_account.CLOUD_TASKS,
     *INVENTORY_RESOURCES,
+    *VELERO_RESOURCES,
 )
 
 
@@ -46,7 +54,15 @@ def declare(rest: RestApi, /) -> None:
     rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))
+    rest.action("kubemigrations", "run", migration.run, access=requires("kubeclusters.restore"))
     rest.action("jobs", "cancel", job.cancel)
+    rest.route(
+        cloud_account.CALLBACK_PATH,
+        cloud_account.move_to_active,
+        methods=("POST",),
+        access=open_access("a deployment in the customer's cloud calls without a token; the secret is in the address"),
+        docs=RouteDocs(body=Callback, errors=frozenset({404})),
+    )
     rest.route("/api/v1/jobs/{id}/logs", job.show_log, access=requires("jobs.read"), docs=RouteDocs(media_type="text/plain"))
     rest.route(
         "/api/v1/objectstores/provider-info",

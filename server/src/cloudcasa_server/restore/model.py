@@ -24,7 +24,19 @@ class RestoreSelection(ResourceModel):
     include_resource_types: list[str] = Field(default_factory=list)
 
 
-class Restore(ResourceModel):
+class RestoreSettings(ResourceModel):
+    """How what is restored looks on its cluster; of restores and migrations."""
+
+    pre_hooks: list[HookReference] = Field(default_factory=list)
+    post_hooks: list[HookReference] = Field(default_factory=list)
+    namespaces_prefix: str = Field(default="", max_length=40, pattern=r"^([a-z0-9][-a-z0-9]*)?$")
+    namespaces_suffix: str = Field(default="", max_length=40, pattern=r"^([-a-z0-9]*[a-z0-9])?$")
+    namespaces_map: dict[str, str] = Field(default_factory=dict)
+    storage_class_map: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, Any] | None = None
+
+
+class Restore(RestoreSettings):
     """What a client sets on a restore."""
 
     name: Name
@@ -33,13 +45,6 @@ class Restore(ResourceModel):
     backup_inst: str
     cluster: str | None = None
     selection: RestoreSelection
-    pre_hooks: list[HookReference] = Field(default_factory=list)
-    post_hooks: list[HookReference] = Field(default_factory=list)
-    namespaces_prefix: str = Field(default="", max_length=40, pattern=r"^([a-z0-9][-a-z0-9]*)?$")
-    namespaces_suffix: str = Field(default="", max_length=40, pattern=r"^([-a-z0-9]*[a-z0-9])?$")
-    namespaces_map: dict[str, str] = Field(default_factory=dict)
-    storage_class_map: dict[str, str] = Field(default_factory=dict)
-    options: dict[str, Any] | None = None
     awseks: dict[str, Any] | None = None
     azure_aks: dict[str, Any] | None = None
     cloudaccount: str | None = None

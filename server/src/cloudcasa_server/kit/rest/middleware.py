@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .answers import error_response
 
 _SLASHES = re.compile(r"/{2,}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -39,13 +40,13 @@ class EdgeMiddleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._guarded(scope, receive, answer)
             seconds = round(time.monotonic() - started, 4)
-            _log().debug("Request answered", method=scope["method"], path=scope["path"], status=answer.status, seconds=seconds)
+            _log().debug("Request answered", method=scope["method"], path=loggable(scope["path"]), status=answer.status, seconds=seconds)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
             await self._app(scope, receive, answer)
         except Exception:
-            _log().exception("A request failed unexpectedly", method=scope["method"], path=scope["path"])
+            _log().exception("A request failed unexpectedly", method=scope["method"], path=loggable(scope["path"]))
             if answer.status:
                 raise
             text = f"The server failed unexpectedly. Its log has the reason under the request id {answer.request_id}."
@@ -65,6 +66,11 @@ class _Answer:
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]}
         await self._send(message)
+
+
+def loggable(path: str) -> str:
+    """Return the path without the tokens that some addresses carry as their secret (kit/ids.new_token)."""
+    return _TOKEN.sub("…", path)
 
 
 def canonical(path: str) -> str:
