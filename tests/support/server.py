@@ -149,7 +149,8 @@ async def a_server(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = None if "database_url" in settings else SqliteStore(data_dir / FILE_NAME, synchronous="OFF")
-    app = create_app(Settings(data_dir=data_dir, tls=False, public_url=url, **settings), probe=probe or fake, store=store)
+    options: dict[str, Any] = {"tls": False, "public_url": url, "password_memory_kib": 8, "password_passes": 1} | settings
+    app = create_app(Settings(data_dir=data_dir, **options), probe=probe or fake, store=store)
     config = uvicorn.Config(
         app,
         http=http,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import getpass
 import os
 import socket
 import sys
@@ -16,9 +18,11 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from .app import SERVER_VERSION, create_app, open_database, server_certificate
+from .identity.recovery import create_admin, password_link
 from .identity.service import BOOTSTRAP_FILE
 from .kit.clock import SystemClock
 from .kit.crypto import VaultError
+from .kit.errors import AppError
 from .kit.http import GuardedProtocol
 from .kit.logging import configure_logging
 from .kit.settings import Settings
@@ -31,6 +35,12 @@ _EPILOG = """\
 Every setting is also an environment variable CLOUDCASA_<NAME>, such as CLOUDCASA_DATABASE_URL=mongodb://… for another
 database than the file in the data directory, or CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE.
 SIGTERM ends it: agents are told, running requests end, and jobs go on at the next start."""
+_CREATE = "create-admin"
+_PEOPLE = {
+    _CREATE: "make a person with the role ADMIN; the password is asked for, or read from standard input",
+    "password-link": "print a link by which a person sets a new password, once",
+}
+_NO_SETTINGS = frozenset({"command", "email", "name"})
 
 
 class Server(uvicorn.Server):
@@ -80,13 +90,20 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", dest="listen_host", help="address to listen on (default: 0.0.0.0)")
     serve.add_argument("--port", dest="listen_port", type=int, help="port to listen on (default: 8443)")
     serve.add_argument("--public-url", help="URL that clients and agents reach this server by (default: https://<host>:<port>)")
+    for name, text in _PEOPLE.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--data-dir", type=Path, help="the server's data directory (default: /var/lib/cloudcasa)")
+        command.add_argument("--public-url", help="URL that links name (default: https://<host>:8443)")
+        command.add_argument("--email", required=True, help="the person's e-mail address")
+        if name == _CREATE:
+            command.add_argument("--name", default="", help="the person's name (default: what stands before the @)")
     return parser
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
     """Return the settings of the command line and the environment, the command line first."""
     options = vars(_parser().parse_args(arguments))
-    given: dict[str, Any] = {name: value for name, value in options.items() if name != "command" and value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if name not in _NO_SETTINGS and value is not None}
     settings = Settings(**given)
     if "public_url" in given or "CLOUDCASA_PUBLIC_URL" in os.environ:
         return settings
@@ -153,17 +170,57 @@ def uvicorn_config(app: FastAPI, settings: Settings, certificate: Certificate | 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # ours is ClientAddress: uvicorn's own believes whatever connects from this machine
     )
+
+
+def _manage_people(options: argparse.Namespace, settings: Settings) -> int:
+    """Make an administrator or a link, beside a server that may run; return the exit code."""
+    configure_logging(level="warning", form="console")
+    password = _ask_password() if options.command == _CREATE else ""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def work() -> str:
+        app = create_app(settings)
+        people = app.state.parts.people
+        try:
+            await open_database(app)
+            await people.prepare()
+            if options.command != _CREATE:
+                return await password_link(people, email=options.email)
+            await create_admin(people, email=options.email, password=password, name=options.name)
+            return f"{options.email} can sign in now, with the role ADMIN."
+        finally:
+            people.close()
+            await app.state.parts.store.close()
+
+    print(asyncio.run(work()))  # noqa: T201 -- for the person at the terminal
+    return 0
+
+
+def _ask_password() -> str:
+    """Return the password: never from the command line, which others on the machine can read."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise ValueError("the two passwords differ; nothing was made")
+    return password
 
 
 def main() -> int:
     """Run the program."""
     try:
-        return serve(read_settings(sys.argv[1:]))
+        settings = read_settings(sys.argv[1:])
+        options = _parser().parse_args(sys.argv[1:])
+        return serve(settings) if options.command == "serve" else _manage_people(options, settings)
     except ValidationError as error:
         text = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in error.errors())
         print(f"cloudcasa-server: a setting is wrong: {text}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal
         return 2
+    except AppError as error:
+        print(f"cloudcasa-server: {error.text}", file=sys.stderr)  # noqa: T201
+        return 1
     except (OSError, ValueError, VaultError, StoreError) as error:
         print(f"cloudcasa-server: cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 1

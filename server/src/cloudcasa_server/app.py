@@ -31,7 +31,7 @@ from .gateway.channel import Gateway
 from .gateway.session import Rooms
 from .hook.resource import HOOK_TEMPLATES
 from .hook.templates import sync_templates
-from .identity import APIKEYS, ApiKeys
+from .identity import APIKEYS, PEOPLE_INDEXES, ApiKeys, ClientAddress, People, declare_people, wire_people
 from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
 from .job.model import Script
@@ -76,6 +76,7 @@ class Parts:
     clock: Clock
     bus: Bus
     keys: ApiKeys
+    people: People
     stores: ObjectStores
     clusters: Clusters
     gateway: Gateway
@@ -101,8 +102,9 @@ def create_app(
     app.state.parts = parts
     app.state.has_new_key = False
     app.state.is_database_open = False
-    rest = RestApi(store=parts.store, vault=parts.vault, clock=parts.clock, authenticator=parts.keys, services=parts.services)
+    rest = RestApi(store=parts.store, vault=parts.vault, clock=parts.clock, authenticator=parts.people.callers, services=parts.services)
     rest.add(APIKEYS)
+    declare_people(rest)
     declare(rest)
     rest.route("/healthz", _healthz, access=open_access("a probe has no key, and the answer says nothing"))
     rest.route("/readyz", _readyz, access=open_access("a probe has no key, and the answer says nothing"))
@@ -110,6 +112,7 @@ def create_app(
     app.state.rest = rest
     app.router.routes.append(ChannelRoute(CHANNEL_PATH, parts.gateway.serve))
     rest.install(app)
+    app.add_middleware(ClientAddress, trusted=settings.trusted_proxies)
     return app
 
 
@@ -123,6 +126,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
 
     images = Images(agent=settings.agent_image, velero=settings.velero_image, plugin_aws=settings.plugin_aws_image)
     keys = ApiKeys(documents(APIKEYS), clock=clock)
+    people = wire_people(settings, store=store, vault=vault, clock=clock, keys=keys)
     stores = ObjectStores(documents(OBJECT_STORES), store=store, vault=vault, probe=probe or TimedProbe(settings.probe_seconds))
     outbox = Outbox(store=store, bus=bus, clock=clock, lease_seconds=settings.command_retry_seconds)
     jobs = Jobs(documents(JOBS), store=store, bus=bus, clock=clock, lease_seconds=settings.lease_seconds)
@@ -158,11 +162,12 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         clock=clock,
         bus=bus,
         keys=keys,
+        people=people,
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS))),
-        services=Services(keys, stores, outbox, jobs, inventories, clusters, installation, BusBox(bus)),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people),
+        services=Services(keys, *people.services, stores, outbox, jobs, inventories, clusters, installation, BusBox(bus)),
     )
 
 
@@ -181,6 +186,7 @@ def _lifespan(parts: Parts) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await open_database(app)
         app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
+        await parts.people.prepare()
         await parts.stores.repository_password()
         await sync_templates(Documents(HOOK_TEMPLATES, store=parts.store, clock=parts.clock, vault=parts.vault))
         async with _running(parts):
@@ -199,7 +205,7 @@ async def open_database(app: FastAPI) -> None:
         store=parts.store,
         clock=parts.clock,
         migrations=MIGRATIONS,
-        indexes={**app.state.rest.indexes(), command.COLLECTION: command.INDEXES},
+        indexes={**app.state.rest.indexes(), **PEOPLE_INDEXES, command.COLLECTION: command.INDEXES},
         lease_seconds=parts.settings.lease_seconds,
         name=parts.worker.runner.name,
     )
@@ -215,6 +221,7 @@ def _running(parts: Parts) -> AbstractAsyncContextManager[None]:
             yield
         finally:
             parts.gateway.close_all()
+            parts.people.close()
             worker.cancel()
             await asyncio.gather(worker, return_exceptions=True)
             await parts.store.close()

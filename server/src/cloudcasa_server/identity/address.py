@@ -9,17 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 Network = IPv4Network | IPv6Network
 UNKNOWN = "unknown"
 _PREFIX = 64
 
 
-def client_address(request: Request, /, *, trusted: Sequence[Network]) -> str:
+class ClientAddress:
+    """The layer that puts the client's own address where the peer's was, for everything below: throttling, audit log, list of sessions."""
+
+    def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
+        """Wrap the application; `trusted` are the networks of the operator's proxies."""
+        self._app = app
+        self._trusted = [ip_network(network) for network in trusted]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] in {"http", "websocket"} and self._trusted:
+            scope = {**scope, "client": (client_address(HTTPConnection(scope), trusted=self._trusted), 0)}
+        await self._app(scope, receive, send)
+
+
+def client_address(connection: HTTPConnection, /, *, trusted: Sequence[Network]) -> str:
     """Return the client's address."""
-    peer = request.client.host if request.client else UNKNOWN
-    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    peer = connection.client.host if connection.client else UNKNOWN
+    forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
     return _resolve(peer, forwarded, trusted)
 
 

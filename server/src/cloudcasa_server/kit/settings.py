@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .provider_settings import ProviderSettings
 
 
 class Settings(BaseSettings):
@@ -69,6 +72,48 @@ class Settings(BaseSettings):
     """Longest a job may run before it is failed, in seconds. Default 86400: a day."""
     shutdown_seconds: float = Field(20.0, gt=0)
     """How long requests may take to end at shutdown, in seconds. Default 20: below Kubernetes' 30."""
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Networks of proxies in front of this server, as JSON list such as ["10.0.0.0/8"], whose X-Forwarded-For says who calls. Default none:
+    whoever connects is the caller."""
+    local_login: bool = True
+    """Let people sign in with a password kept here. Default true; false leaves the OpenID providers only."""
+    default_role: str = "VIEWER"
+    """Name of the role of people who are let in without another one. Default VIEWER: read everything, change nothing."""
+    session_idle_seconds: int = Field(28_800, ge=60)
+    """After how many seconds without a request a session ends. Default 28800: 8 hours."""
+    session_lifetime_seconds: int = Field(86_400, ge=60)
+    """Longest a session lasts, in seconds, however busy. Default 86400: a day."""
+    link_seconds: int = Field(86_400, ge=60)
+    """How long a link that sets a password can be used, in seconds. Default 86400: a day. Invitations have their own days."""
+    password_memory_kib: int = Field(19_456, ge=8)
+    """Memory of one password hash (Argon2id), in KiB. Default 19456, as OWASP advises; at most two run at once."""
+    password_passes: int = Field(2, ge=1)
+    """Passes of one password hash. Default 2."""
+    password_lanes: int = Field(1, ge=1)
+    """Lanes of one password hash. Default 1. Hashes made with other parameters are made anew when their owner signs in."""
+    oidc_providers: list[ProviderSettings] = Field(default_factory=list)
+    """OpenID providers that people may sign in with, as JSON list of objects. Default none. docs/admin/oidc.md says what they hold."""
+    auth_allowed_users: list[str] = Field(default_factory=list)
+    """E-mail addresses that may sign in with an OpenID provider without an invitation, as JSON list. Default none."""
+    auth_allowed_user_groups: list[str] = Field(default_factory=list)
+    """Groups whose members may, as JSON list: "backup", or "corp:backup" for that of one provider. Default none."""
+    auth_siteadmin_users: list[str] = Field(default_factory=list)
+    """E-mail addresses that may sign in with an OpenID provider and have the role ADMIN, as JSON list. Default none."""
+    auth_siteadmin_user_groups: list[str] = Field(default_factory=list)
+    """Groups whose members may and have, as JSON list. Default none."""
+    auth_group_roles: dict[str, list[str]] = Field(default_factory=dict)
+    """Further roles by group, as JSON object such as {"backup": ["USER"]}. Given and taken at each sign-in; the group must be let in as well."""
+
+    @model_validator(mode="after")
+    def _check_people(self) -> Settings:
+        for network in self.trusted_proxies:
+            ip_network(network)
+        ids = [provider.id for provider in self.oidc_providers]
+        if len(set(ids)) < len(ids):
+            raise ValueError("Each OpenID provider in CLOUDCASA_OIDC_PROVIDERS needs an id of its own.")
+        if not self.local_login and not ids:
+            raise ValueError("With CLOUDCASA_LOCAL_LOGIN=false nobody could sign in: set CLOUDCASA_OIDC_PROVIDERS.")
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Settings:

@@ -11,6 +11,7 @@ import structlog
 from ..alert.service import Alerts
 from ..cluster.service import Clusters
 from ..command.service import Outbox
+from ..identity import People
 from ..job.runner import Runner
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 MAX_SWEEP_SECONDS = 3.0
 ALERT_SECONDS = 1.0
 PRUNE_SECONDS = 600.0
+TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Worker:
     clusters: Clusters
     outbox: Outbox
     alerts: Alerts
+    people: People
 
     @property
     def _sweep_seconds(self) -> float:
@@ -41,6 +44,7 @@ class Worker:
             tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
             tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
+            tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]], *, pause_seconds: float, what: str) -> None:
         while True:

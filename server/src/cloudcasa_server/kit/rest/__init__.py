@@ -15,15 +15,16 @@ from .access import (
     requires,
 )
 from .answers import error_response, install_error_handlers, json_response
-from .api import PREFIX, RestApi, routes_without_access
+from .api import PREFIX, Handler, RestApi, routes_without_access
 from .belonging import Belonging, within
 from .body import read_bytes, read_object
 from .context import RequestContext, Services
-from .docs import About, Docs, RouteDocs
+from .docs import About, Docs, RouteDocs, summary_of
 from .documents import Documents, indexes_of, present
 from .recording import Change, NoRecorder, Outcome, Recorder
 from .resource import ALL_METHODS, READ_METHODS, Hooks, Resource, Unique
 from .types import Name, Reference, ResourceModel, ShownModel, Tags
+from .validation import merged, parse
 
 __all__ = [
     "ALL_METHODS",
@@ -41,6 +42,7 @@ __all__ = [
     "Docs",
     "Documents",
     "Grant",
+    "Handler",
     "Hooks",
     "Name",
     "NoRecorder",
@@ -63,11 +65,14 @@ __all__ = [
     "install_error_handlers",
     "json_response",
     "known_access",
+    "merged",
     "open_access",
+    "parse",
     "present",
     "read_bytes",
     "read_object",
     "requires",
     "routes_without_access",
+    "summary_of",
     "within",
 ]

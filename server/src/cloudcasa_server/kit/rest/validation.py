@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import InvalidError
@@ -18,6 +18,8 @@ from .documents import IGNORED, settable_fields
 from .resource import Resource
 
 MAX_ISSUES = 20
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def settable(body: Mapping[str, Any], resource: Resource, stored: Mapping[str, Any] | None = None) -> Document:
@@ -53,13 +55,17 @@ def _why_not(key: str, stored: Mapping[str, Any], resource: Resource) -> str:
 
 def judge(fields: Mapping[str, Any], resource: Resource) -> None:
     """Have the model judge the fields. Raises InvalidError."""
-    if resource.model is None:
-        return
-    text = orjson.dumps(fields)
+    if resource.model is not None:
+        parse(fields, resource.model, noun=resource.noun)
+
+
+def parse(body: Mapping[str, Any], model: type[M], *, noun: str = "body") -> M:
+    """Return the body as the model has it. Raises InvalidError with a sentence for each field that is wrong."""
+    text = orjson.dumps(body)
     if len(text) > MAX_BYTES:
-        raise InvalidError(f"The {resource.noun} would be larger than {MAX_BYTES} bytes with this change.")
+        raise InvalidError(f"The {noun} would be larger than {MAX_BYTES} bytes with this change.")
     try:
-        resource.model.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as e:
         raise _invalid(e) from None
 

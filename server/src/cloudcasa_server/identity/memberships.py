@@ -1,0 +1,128 @@
+"""The resource `userorgs`: who belongs to the organisation, with which roles and rows of access control. Source: rest-api.md 2.15.
+
+One for each user, made and dropped with the user; what a person may do is read from here (grants.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from ..kit.errors import ConflictError
+from ..kit.rest import Documents, Hooks, Reference, RequestContext, Resource, ResourceModel, Unique
+from ..kit.store import Document, In, Store, eq
+from .granting import check_grantable
+from .orgs import the_organisation
+
+COLLECTION = "userorgs"
+_ATTEMPTS = 5
+
+
+class AccessRow(ResourceModel):
+    """A row of access control: what is allowed on which documents."""
+
+    resource: str = Field(min_length=1, max_length=60)
+    resource_ids: list[Reference] = Field(default_factory=list, alias="resourceIds", max_length=1_000)
+    permissions: list[str] = Field(default_factory=list, max_length=500)
+    roles: list[Reference] = Field(default_factory=list, max_length=50)
+
+
+class Membership(ResourceModel):
+    """Client-settable fields."""
+
+    user: Reference
+    org: Reference
+    roles: list[Reference] = Field(default_factory=list, max_length=50)
+    acls: list[AccessRow] = Field(default_factory=list, max_length=200)
+    is_default: bool = True
+
+
+class MembershipHooks(Hooks):
+    """Nobody gives what they do not have."""
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Judge what is added."""
+        roles = [role for role in new.get("roles", ()) if role not in old.get("roles", ())]
+        rows = [row for row in new.get("acls", ()) if row not in old.get("acls", ())]
+        await check_grantable(context, roles=roles, rows=rows)
+        return new
+
+
+USERORGS = Resource(
+    name=COLLECTION,
+    title="Userorg",
+    noun="membership",
+    model=Membership,
+    defaults={"roles": [], "acls": [], "is_default": True},
+    immutable=frozenset({"user", "org"}),
+    hidden=frozenset({"mapped_roles"}),
+    references={"user": "users", "org": "orgs", "roles": "roles", "acls.roles": "roles"},
+    unique=(Unique(("user", "org"), "This user is a member already."),),
+    methods=frozenset({"list", "get", "replace", "patch"}),
+    hooks=MembershipHooks(),
+)
+
+
+async def role_ids(store: Store, names: Iterable[str], /) -> list[str]:
+    """Return the ids of the roles with these names; a name that no role has stays a name, and gives nothing."""
+    wanted = tuple(dict.fromkeys(names))
+    found = await store.collection("roles").find(In("name", wanted), limit=len(wanted)) if wanted else []
+    ids = {role["name"]: str(role["_id"]) for role in found}
+    return [ids.get(name, name) for name in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """Makes, changes and drops memberships."""
+
+    documents: Documents
+    orgs: Documents
+    groups: Documents
+    default_role: str
+
+    async def join(self, user_id: str, *, acls: Iterable[Document] = (), groups: Iterable[str] = (), roles: Iterable[str] = ()) -> None:
+        """Make a user a member; who brings nothing that says what may be done has the default role."""
+        given, rows, joined = list(roles), list(acls), list(groups)
+        for group in joined:
+            await self._enter(group, user_id)
+        if not given and not rows and not joined:
+            given = await role_ids(self.documents.store, [self.default_role])
+        org = await the_organisation(self.orgs)
+        fields: dict[str, Any] = {"user": user_id, "org": org["_id"], "roles": given, "acls": rows, "is_default": True}
+        if not await self.documents.collection.count(eq("user", user_id)):
+            await self.documents.insert(self.documents.new(fields))
+
+    async def map_roles(self, user_id: str, names: Iterable[str], /) -> None:
+        """Give the roles that a provider's groups bring now, and take those that they brought before and do not any more."""
+        mapped = await role_ids(self.documents.store, names)
+        for one in await self.documents.collection.find(eq("user", user_id)):
+            earlier = set(one.get("mapped_roles", ()))
+            kept = [role for role in one.get("roles", ()) if role not in earlier]
+            changed = one | {"roles": [*kept, *(role for role in mapped if role not in kept)], "mapped_roles": mapped}
+            values = {key: changed[key] for key in ("roles", "mapped_roles")} | {"_etag": self.documents.etag(changed)}
+            if changed != one:
+                await self.documents.set(one["_id"], values, expected=eq("_etag", one["_etag"]))
+
+    async def _enter(self, group_id: str, user_id: str) -> None:
+        """Put the user into a group, if that still exists."""
+        groups = self.groups.collection
+        for _ in range(_ATTEMPTS):
+            group = await groups.get(group_id)
+            if group is None or user_id in group.get("users", ()):
+                return
+            if await self._put_users(group, [*group.get("users", ()), user_id]):
+                return
+        raise ConflictError("A user group is being changed by others at the same time. Try again.")
+
+    async def _put_users(self, group: Document, users: list[str]) -> bool:
+        etag = self.groups.etag(group | {"users": users})
+        return await self.groups.set(group["_id"], {"users": users, "_etag": etag}, expected=eq("_etag", group["_etag"])) is not None
+
+    async def leave(self, user_id: str, /) -> None:
+        """Drop a user's membership, and the user from every group."""
+        await self.documents.collection.delete_many(eq("user", user_id))
+        for group in await self.groups.collection.find(eq("users", user_id)):
+            await self._put_users(group, [one for one in group["users"] if one != user_id])
