@@ -98,7 +98,7 @@ def _name(document: dict[str, Any], parameter: dict[str, Any]) -> str:
 
 def test_every_operation_names_its_permission_or_says_why_it_needs_none(document):
     for operation in operations(document).values():
-        assert re.match(r"Needs (the permission `[a-z_/.*-]+`|no credential: .+)\.$", operation["description"])
+        assert re.match(r"Needs (the permission `[a-z_/.*-]+`|(no|any) credential: .+)\.$", operation["description"])
 
 
 async def test_the_description_is_served_to_anyone_and_not_sent_again_unchanged(client, document):

@@ -82,8 +82,14 @@ def _common(made: Part, access: Access, method: str, *, tag: str) -> Part:
     for answer in made["responses"].values():
         if "$ref" not in answer:
             answer.setdefault("headers", {})["X-Request-ID"] = header("request-id")
-    text = "Needs no credential: " + access.reason + "." if access.is_open else f"Needs the permission `{access.permission(method)}`."
+    text = _need(access, method)
     return {"tags": [tag], **made, "description": text, **({"security": []} if access.is_open else {})}
+
+
+def _need(access: Access, method: str) -> str:
+    if access.is_open:
+        return f"Needs no credential: {access.reason}."
+    return f"Needs any credential: {access.reason}." if access.is_for_all else f"Needs the permission `{access.permission(method)}`."
 
 
 def _of_resource(resource: Resource, kind: str, scene: Scene) -> Part:
