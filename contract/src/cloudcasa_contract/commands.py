@@ -221,6 +221,15 @@ class PvcInfo(WireModel):
     phase: str = ""
     driver: str = ""
     """The CSI driver of its volume, empty when it is not a CSI volume."""
+    uid: str = ""
+    volume_name: str = ""
+    """Its PersistentVolume, empty when it is not bound."""
+    volume_handle: str = ""
+    volume_mode: str = ""
+    volume_type: str = ""
+    """Where the volume comes from, as the PersistentVolume names it: `csi`, `nfs`, `hostPath` …"""
+    zone: str = ""
+    region: str = ""
 
 
 class StorageClassInfo(WireModel):
@@ -231,6 +240,15 @@ class StorageClassInfo(WireModel):
     is_default: bool = False
     snapshot_class: str = ""
     """The VolumeSnapshotClass that Velero would use, empty when there is none."""
+    uid: str = ""
+    parameters: dict[str, str] = Field(default_factory=dict)
+    reclaim_policy: str = ""
+    mount_options: tuple[str, ...] = ()
+    allow_volume_expansion: bool = False
+    volume_binding_mode: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
 
 
 class Inventory(WireModel):
@@ -241,6 +259,8 @@ class Inventory(WireModel):
     kubernetes_version: str
     node_count: int
     namespaces: tuple[str, ...]
+    namespace_uids: dict[str, str] = Field(default_factory=dict)
+    """By name; empty from agents that do not tell."""
     pvcs: tuple[PvcInfo, ...] = ()
     storage_classes: tuple[StorageClassInfo, ...] = ()
 

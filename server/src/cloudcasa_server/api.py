@@ -37,6 +37,7 @@ RESOURCES: tuple[Resource, ...] = (
     restore.RESTORES,
     migration.MIGRATIONS,
     job.JOBS,
+    job.PVC_PROGRESS,
     ALERTS,
     SYSTEM_ALERTS,
     cloud_account.CLOUD_ACCOUNTS,

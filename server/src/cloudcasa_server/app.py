@@ -35,9 +35,10 @@ from .identity import APIKEYS, PEOPLE_INDEXES, ApiKeys, ClientAddress, People, d
 from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
 from .job.model import Script
-from .job.resource import JOBS
+from .job.resource import JOBS, PVC_PROGRESS
 from .job.runner import Runner
 from .job.service import Jobs
+from .job.volumes import Volumes
 from .kit.bus import Bus, LocalBus
 from .kit.clock import Clock, SystemClock
 from .kit.crypto import Vault, load_vault
@@ -129,7 +130,14 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     people = wire_people(settings, store=store, vault=vault, clock=clock, keys=keys)
     stores = ObjectStores(documents(OBJECT_STORES), store=store, vault=vault, probe=probe or TimedProbe(settings.probe_seconds))
     outbox = Outbox(store=store, bus=bus, clock=clock, lease_seconds=settings.command_retry_seconds)
-    jobs = Jobs(documents(JOBS), store=store, bus=bus, clock=clock, lease_seconds=settings.lease_seconds)
+    jobs = Jobs(
+        documents(JOBS),
+        store=store,
+        bus=bus,
+        clock=clock,
+        volumes=Volumes(documents(PVC_PROGRESS)),
+        lease_seconds=settings.lease_seconds,
+    )
     inventories = Inventories({resource.name: documents(resource) for resource in INVENTORY_RESOURCES}, store=store, outbox=outbox)
     clusters = Clusters(
         documents(CLUSTERS),

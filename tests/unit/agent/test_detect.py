@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from cloudcasa_agent.velero.detect import choose_snapshot_class, find_foreign, is_velero, snapshot_gaps
 from cloudcasa_agent.velero.install import pod_trouble
-from cloudcasa_agent.velero.inventory import describe_claims, parse_quantity
+from cloudcasa_agent.velero.inventory import describe_claims, describe_classes, parse_quantity
+from cloudcasa_contract.commands import StorageClassInfo
 
 from tests.support.agent_builders import a_deployment
 
@@ -70,8 +71,45 @@ def test_claim_shows_its_driver():
         "spec": {"storageClassName": "fast", "volumeName": "pv-1"},
         "status": {"phase": "Bound", "capacity": {"storage": "1Ki"}},
     }
-    [found] = describe_claims([claim], volumes=[{"metadata": {"name": "pv-1"}, "spec": {"csi": {"driver": "d"}}}])
+    labels = {"topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r"}
+    volume = {"metadata": {"name": "pv-1", "labels": labels}, "spec": {"csi": {"driver": "d", "volumeHandle": "h"}, "capacity": {}}}
+    [found] = describe_claims([claim], volumes=[volume])
     assert (found.driver, found.capacity_bytes, found.phase) == ("d", 1024, "Bound")
+    assert (found.volume_name, found.volume_handle, found.volume_type, found.zone, found.region) == ("pv-1", "h", "csi", "z", "r")
+
+
+def test_claim_without_a_volume_shows_none():
+    claim = {"metadata": {"namespace": "app", "name": "data"}, "spec": {}}
+    [found] = describe_claims([claim], volumes=[])
+    assert (found.driver, found.volume_name, found.volume_type, found.phase) == ("", "", "", "")
+
+
+def test_storage_class_shows_all_but_what_was_last_applied():
+    annotations = {
+        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        "storageclass.kubernetes.io/is-default-class": "true",
+        "a": "b",
+    }
+    fields = {"reclaimPolicy": "Retain", "mountOptions": ["noatime"], "allowVolumeExpansion": True, "volumeBindingMode": "Immediate"}
+    written = {
+        "metadata": {"name": "fast", "uid": "u", "annotations": annotations},
+        "provisioner": "d",
+        "parameters": {"type": "x"},
+        **fields,
+    }
+    [found] = describe_classes([written], snapshot_classes=[])
+    assert found == StorageClassInfo(
+        name="fast",
+        provisioner="d",
+        is_default=True,
+        uid="u",
+        parameters={"type": "x"},
+        reclaim_policy="Retain",
+        mount_options=("noatime",),
+        allow_volume_expansion=True,
+        volume_binding_mode="Immediate",
+        annotations={"storageclass.kubernetes.io/is-default-class": "true", "a": "b"},
+    )
 
 
 @pytest.mark.parametrize(

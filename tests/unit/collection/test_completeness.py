@@ -35,6 +35,7 @@ WITHOUT_MODULE = {
     "veleroinstances": "mirror of a user's Velero; read by the UI",
     "velerobsls": "mirror of a user's Velero; read by the UI",
     "velerovsls": "mirror of a user's Velero; read by the UI",
+    "kubepvcprogress": "progress of a running job; read by the UI",
     "kubehooks": "hooks come with the module hook, together with their running",
     "kubehooktemplates": "built in; read by the UI, named by their ids",
     "kubenamespaces": "inventory that the agent reports; read by the UI",

@@ -14,6 +14,7 @@ from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure_text
 from ..job.service import Jobs
 from ..job.verdict import Verdict, judge
+from ..job.volumes import rows_in_the_end, snapshot_counts
 from ..kit.rest import Documents
 from ..kit.store import Document, eq
 from ..object_store.model import join_prefix
@@ -84,6 +85,9 @@ class BackupScript:
         forgotten = await self._forgotten(job, output) if wants_volumes else []
         verdict = judge(output, needs_data=is_copy, needs_volumes=wants_volumes, forgotten=forgotten)
         changes: dict[str, object] = dict(resource_counts(output))
+        await self.jobs.volumes.record(job, rows_in_the_end(job, output.artifacts.volumes))
+        if not is_copy:
+            changes["kube_snapshot_progress"] = snapshot_counts(output.artifacts.volumes)
         if verdict.is_usable:
             changes["offload_backup_inst" if is_copy else "backup_inst"] = await self._point_id(job, output, verdict=verdict)
             await count_points(self.points, job["cluster"])

@@ -39,8 +39,9 @@ class Plan:
 def rows(inventory: Inventory, /, *, cluster_id: str) -> dict[str, list[Row]]:
     """Return the documents' fields by collection."""
     mine = {"cluster_id": cluster_id}
+    snapshot_classes = {each.provisioner: each.snapshot_class for each in inventory.storage_classes}
     return {
-        NAMESPACES: [mine | {"name": name} for name in inventory.namespaces],
+        NAMESPACES: [mine | {"name": name, "k8s_uid": inventory.namespace_uids.get(name, "")} for name in inventory.namespaces],
         CLAIMS: [
             mine
             | {
@@ -50,6 +51,14 @@ def rows(inventory: Inventory, /, *, cluster_id: str) -> dict[str, list[Row]]:
                 "allocated_size": pvc.capacity_bytes,
                 "phase": pvc.phase,
                 "driver": pvc.driver,
+                "volume_snapshot_class_name": snapshot_classes.get(pvc.driver, "") if pvc.driver else "",
+                "k8s_uid": pvc.uid,
+                "pv_name": pvc.volume_name,
+                "volume_handle": pvc.volume_handle,
+                "volume_mode": pvc.volume_mode,
+                "volume_type": pvc.volume_type,
+                "zone_name": pvc.zone,
+                "region_name": pvc.region,
             }
             for pvc in inventory.pvcs
         ],
@@ -60,6 +69,15 @@ def rows(inventory: Inventory, /, *, cluster_id: str) -> dict[str, list[Row]]:
                 "provisioner": each.provisioner,
                 "is_default": each.is_default,
                 "volume_snapshot_class_name": each.snapshot_class,
+                "k8s_uid": each.uid,
+                "parameters": each.parameters,
+                "reclaim_policy": each.reclaim_policy,
+                "mount_options": list(each.mount_options),
+                "allow_volume_expansion": each.allow_volume_expansion,
+                "volume_binding_mode": each.volume_binding_mode,
+                "labels": each.labels,
+                "annotations": each.annotations,
+                "finalizers": list(each.finalizers),
             }
             for each in inventory.storage_classes
         ],

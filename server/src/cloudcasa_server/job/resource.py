@@ -7,13 +7,14 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
+from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespace, in_namespaces
 from ..kit.errors import NotBuiltError, NotFoundError
-from ..kit.rest import Docs, RequestContext, Resource, within
+from ..kit.rest import Docs, RequestContext, Resource, Unique, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import Document
+from . import volumes
 from .model import COLLECTION, INDEXES
-from .shown import EXAMPLE, JobShown
+from .shown import EXAMPLE, PVC_EXAMPLE, JobShown, PvcProgressShown
 
 LOGS = "joblogs"
 
@@ -37,6 +38,19 @@ JOBS = Resource(
     belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     synonyms={"state": {"CANCELLED": "CANCELED"}},
     docs=Docs(shown=JobShown, example=EXAMPLE),
+)
+
+
+PVC_PROGRESS = Resource(
+    name=volumes.COLLECTION,
+    title="Kubepvcprogress",
+    noun="progress of a volume",
+    references={"job_id": COLLECTION, "cluster": CLUSTERS},
+    unique=(Unique(("job_id", "namespace", "name"), "The progress of this volume is recorded already."),),
+    indexes=volumes.INDEXES,
+    methods=READ_METHODS,
+    belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespace(cluster="cluster", namespace="namespace")},
+    docs=Docs(shown=PvcProgressShown, example=PVC_EXAMPLE),
 )
 
 

@@ -15,6 +15,7 @@ from ..kit.clock import Clock
 from ..kit.rest import Documents
 from ..kit.store import And, Collection, Compare, Document, In, Or, Query, Store, Update, eq
 from .model import ACTIVITY_CHARACTERS, ACTIVITY_LIMIT, JobRequest, job_fields
+from .volumes import Volumes, rows_on_the_way
 
 TOPIC = "jobs"
 _DEFINITIONS = (("backupdef", "kubebackups"), ("offloaddef", "kubeoffloads"), ("restoredef", "kuberestores"))
@@ -30,6 +31,7 @@ class Jobs:
     store: Store
     bus: Bus
     clock: Clock
+    volumes: Volumes
     lease_seconds: float
     """How long a runner may be silent before another takes its job; each recorded step prolongs it."""
 
@@ -90,6 +92,8 @@ class Jobs:
 
     async def record(self, job: Document, changes: Mapping[str, Any], /, *, activity: str = "", owner: str) -> Document | None:
         """Write a step's outcome if `owner` still holds the lease and nobody ended the job; return the job as it is now, or None."""
+        if changes.get("script.is_open") is False:
+            await self.volumes.close(job)
         change = Update(
             set={**changes, "script.lease.until": self.now() + self.lease_seconds, "_updated": int(self.now())},
             push={"activity": activity} if activity else {},
@@ -121,12 +125,14 @@ class Jobs:
         last = job["activity"][-1] if job["activity"] else ""
         text = progress.activity[:ACTIVITY_CHARACTERS]
         await self.note(job["_id"], text if text != last else "", changes=_progress_fields(job, progress))
+        await self.volumes.record(job, rows_on_the_way(job, progress))
 
     async def end_all(self, cluster_id: str, /, *, message: str) -> None:
         """Fail every running job of a cluster that is no more."""
         for job in await self._jobs.find(And((eq("cluster", cluster_id), _OPEN))):
             ended = await self._jobs.update(job["_id"], Update(set=final_fields(JobState.FAILED, message, now=self.now())), expected=_OPEN)
             if ended is not None:
+                await self.volumes.close(ended)
                 await self.tell_definitions(ended)
 
     async def tell_definitions(self, job: Document, /) -> None:
@@ -174,7 +180,6 @@ def _progress_fields(job: Document, progress: Progress) -> dict[str, Any]:
         "failed_pvs": sum(volume.phase in done - {"Completed"} for volume in volumes),
     }
     fields: dict[str, Any] = {
-        "phase": progress.phase[:ACTIVITY_CHARACTERS],
         "num_total_resources": progress.items_total,
         "num_restored_resources" if job["type"] == JobType.RESTORE.value else "num_backup_resources": progress.items_done,
     }

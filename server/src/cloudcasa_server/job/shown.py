@@ -68,6 +68,25 @@ class SnapshotProgress(ShownModel):
     skipped_pvs: int | None = None
 
 
+class PvcProgressShown(ShownModel):
+    """How far one volume of a job is."""
+
+    name: str
+    namespace: str
+    cluster: str
+    job_id: str
+    state: str
+    """PENDING, ACTIVE, COMPLETED, FAILED or SKIPPED."""
+    op_type: str
+    """SNAP or COPY."""
+    message: str
+    stats: CopyStats
+    start_time: int | None = None
+    """When its work was first heard of, in seconds since 1970."""
+    end_time: int | None = None
+    snapshot_progress_percentage: int | None = None
+
+
 class JobShown(ShownModel):
     """A job: the server writes all of it."""
 
@@ -133,4 +152,15 @@ EXAMPLE = {
     "cluster_name": "prod-eu",
     "backupdef": "65aa00000000000000000031",
     "backupdef_name": "web",
+}
+PVC_EXAMPLE = {
+    "name": "data",
+    "namespace": "web",
+    "cluster": "65aa00000000000000000010",
+    "job_id": "65aa000000000000000000f1",
+    "state": "ACTIVE",
+    "op_type": "COPY",
+    "message": "",
+    "stats": {"estimated_size": 1_048_576, "io_size": 524_288, "transferred_size": 524_288},
+    "start_time": 1_764_000_010,
 }

@@ -53,7 +53,7 @@ def judge(
 
 def _troubles(output: BackupOutput | RestoreOutput, *, needs_data: bool, needs_volumes: bool) -> Iterator[str]:
     artifacts = output.artifacts
-    bad = [text for volume in artifacts.volumes if (text := _volume_trouble(volume, needs_data=needs_data, needs_volumes=needs_volumes))]
+    bad = [text for volume in artifacts.volumes if (text := volume_trouble(volume, needs_data=needs_data, needs_volumes=needs_volumes))]
     if bad:
         yield _some(bad)
     if output.errors or artifacts.errors:
@@ -66,7 +66,8 @@ def _troubles(output: BackupOutput | RestoreOutput, *, needs_data: bool, needs_v
         yield "Velero ended with PartiallyFailed and named no error"
 
 
-def _volume_trouble(volume: VolumeResult, *, needs_data: bool, needs_volumes: bool) -> str:
+def volume_trouble(volume: VolumeResult, *, needs_data: bool, needs_volumes: bool) -> str:
+    """Return what is wrong with one volume; empty when nothing is."""
     name = f"volume {volume.namespace}/{volume.pvc}"
     if volume.skipped_reason:
         return f"{name} was left out ({volume.skipped_reason})" if needs_volumes or not volume.succeeded else ""

@@ -15,6 +15,7 @@ from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure_text, problem_slug
 from ..job.service import Jobs
 from ..job.verdict import judge
+from ..job.volumes import rows_in_the_end
 from ..kit.rest import Documents
 from ..kit.store import Document
 from .model import restore_payload
@@ -73,6 +74,7 @@ class RestoreScript:
         if raw is None:
             return Finish(JobState.FAILED, "The agent answered without saying what became of the restore.")
         output = RestoreOutput.model_validate(raw)
+        await self.jobs.volumes.record(job, rows_in_the_end(job, output.artifacts.volumes))
         verdict = judge(output, needs_volumes=bool(job["script"]["data"]["payload"]["restore_volumes"]))
         counts = {
             "num_total_resources": output.total_items,
