@@ -9,8 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from cloudcasa_server.identity import APIKEYS, PEOPLE_INDEXES, ApiKeys, ClientAddress, People, declare_people, wire_people
+from cloudcasa_server.identity import (
+    APIKEYS,
+    PEOPLE_INDEXES,
+    ROLES,
+    ApiKeys,
+    Caches,
+    ClientAddress,
+    KeyQuota,
+    People,
+    declare_people,
+    seed_roles,
+    wire_people,
+)
 from cloudcasa_server.identity.recovery import create_admin
+from cloudcasa_server.identity.served import declare as declare_identity
 from cloudcasa_server.kit.rest import Change, Documents, RestApi, Services
 from cloudcasa_server.kit.settings import Settings
 from cloudcasa_server.kit.store.sqlite import SqliteStore
@@ -93,15 +106,16 @@ async def a_people_bench(directory: Path, **settings: Any) -> AsyncIterator[Peop
     chosen = Settings(**options)
     keys = ApiKeys(Documents(APIKEYS, store=store, clock=clock, vault=vault), clock=clock)
     people = wire_people(chosen, store=store, vault=vault, clock=clock, keys=keys)
-    services = Services(keys, *people.services)
+    services = Services(keys, Caches(keys), KeyQuota(100), *people.services)
     notes = Notes()
     rest = RestApi(store=store, vault=vault, clock=clock, authenticator=people.callers, services=services, recorder=notes)
-    rest.add(APIKEYS)
+    declare_identity(rest)
     declare_people(rest)
     app = FastAPI(openapi_url=None)
     rest.install(app)
     app.add_middleware(ClientAddress, trusted=chosen.trusted_proxies)
     await store.sync_indexes({**rest.indexes(), **PEOPLE_INDEXES})
+    await seed_roles(Documents(ROLES, store=store, clock=clock, vault=vault), known=rest.permissions)
     key = await keys.bootstrap(directory) or (directory / "bootstrap-key").read_text().strip()
     await people.prepare()
     if not await people.users.collection.count():

@@ -31,7 +31,22 @@ from .gateway.channel import Gateway
 from .gateway.session import Rooms
 from .hook.resource import HOOK_TEMPLATES
 from .hook.templates import sync_templates
-from .identity import APIKEYS, PEOPLE_INDEXES, ApiKeys, ClientAddress, People, declare_people, wire_people
+from .identity import (
+    APIKEYS,
+    AUDITLOGS,
+    PEOPLE_INDEXES,
+    ROLES,
+    ApiKeys,
+    AuditLog,
+    Caches,
+    ClientAddress,
+    KeyQuota,
+    People,
+    declare_people,
+    seed_roles,
+    wire_people,
+)
+from .identity.served import declare as declare_identity
 from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
 from .job.model import Script
@@ -78,6 +93,8 @@ class Parts:
     bus: Bus
     keys: ApiKeys
     people: People
+    audit: AuditLog
+    roles: Documents
     stores: ObjectStores
     clusters: Clusters
     gateway: Gateway
@@ -103,8 +120,15 @@ def create_app(
     app.state.parts = parts
     app.state.has_new_key = False
     app.state.is_database_open = False
-    rest = RestApi(store=parts.store, vault=parts.vault, clock=parts.clock, authenticator=parts.people.callers, services=parts.services)
-    rest.add(APIKEYS)
+    rest = RestApi(
+        store=parts.store,
+        vault=parts.vault,
+        clock=parts.clock,
+        authenticator=parts.people.callers,
+        services=parts.services,
+        recorder=parts.audit,
+    )
+    declare_identity(rest)
     declare_people(rest)
     declare(rest)
     rest.route("/healthz", _healthz, access=open_access("a probe has no key, and the answer says nothing"))
@@ -128,6 +152,8 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     images = Images(agent=settings.agent_image, velero=settings.velero_image, plugin_aws=settings.plugin_aws_image)
     keys = ApiKeys(documents(APIKEYS), clock=clock)
     people = wire_people(settings, store=store, vault=vault, clock=clock, keys=keys)
+    caches = Caches(keys)
+    audit = AuditLog(documents(AUDITLOGS), clock=clock, retention_days=settings.audit_retention_days)
     stores = ObjectStores(documents(OBJECT_STORES), store=store, vault=vault, probe=probe or TimedProbe(settings.probe_seconds))
     outbox = Outbox(store=store, bus=bus, clock=clock, lease_seconds=settings.command_retry_seconds)
     jobs = Jobs(
@@ -171,11 +197,26 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         bus=bus,
         keys=keys,
         people=people,
+        audit=audit,
+        roles=documents(ROLES),
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people),
-        services=Services(keys, *people.services, stores, outbox, jobs, inventories, clusters, installation, BusBox(bus)),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit),
+        services=Services(
+            keys,
+            caches,
+            audit,
+            KeyQuota(settings.api_key_quota),
+            *people.services,
+            stores,
+            outbox,
+            jobs,
+            inventories,
+            clusters,
+            installation,
+            BusBox(bus),
+        ),
     )
 
 
@@ -193,6 +234,7 @@ def _lifespan(parts: Parts) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await open_database(app)
+        await seed_roles(parts.roles, known=app.state.rest.permissions)
         app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
         await parts.people.prepare()
         await parts.stores.repository_password()

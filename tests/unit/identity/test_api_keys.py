@@ -10,8 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cloudcasa_server.identity import APIKEYS, ApiKeys
-from cloudcasa_server.identity.service import BOOTSTRAP_FILE, CACHE_SECONDS
+from cloudcasa_server.identity import APIKEYS, ROLES, ApiKeys, Caches, KeyQuota, seed_roles
+from cloudcasa_server.identity.caches import CACHE_SECONDS
+from cloudcasa_server.identity.service import BOOTSTRAP_FILE
 from cloudcasa_server.kit.rest import Documents, RestApi, Services
 from cloudcasa_server.kit.store import ALL, eq
 from fastapi import FastAPI
@@ -38,11 +39,13 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     store, vault, clock = a_store(tmp_path), a_vault(), FakeClock()
     documents = Documents(APIKEYS, store=store, clock=clock, vault=vault)
     keys = ApiKeys(documents, clock=clock)
-    rest = RestApi(store=store, vault=vault, clock=clock, authenticator=keys, services=Services(keys))
-    rest.add(APIKEYS)
+    rest = RestApi(store=store, vault=vault, clock=clock, authenticator=keys, services=Services(keys, Caches(keys), KeyQuota(5)))
+    for resource in (APIKEYS, ROLES):
+        rest.add(resource)
     app = FastAPI(openapi_url=None)
     rest.install(app)
     await store.sync_indexes(rest.indexes())
+    await seed_roles(Documents(ROLES, store=store, clock=clock, vault=vault), known=rest.permissions)
     key = await keys.bootstrap(tmp_path)
     assert key is not None
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="https://test") as client:
@@ -89,7 +92,8 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(bench: Bench) -> None:
     assert made["api_key"] not in shown + stored
     assert "hashed_apikey" not in shown
     viewer = {"Authorization": f"bearer {made['api_key']}"}
-    assert (await bench.client.get(f"/api/v1/apikeys/{made['_id']}", headers=viewer)).status_code == 200
+    assert (await bench.client.get(f"/api/v1/apikeys/{made['_id']}", headers=viewer)).status_code == 403
+    assert (await bench.client.get("/api/v1/nothing", headers=viewer)).status_code == 404
     assert (await bench.client.post("/api/v1/apikeys", json={"name": "x"}, headers=viewer)).status_code == 403
 
 
@@ -107,7 +111,7 @@ async def test_the_last_admin_key_is_not_deleted(bench: Bench) -> None:
     (first,) = await bench.documents.collection.find(eq("roles", "admin"))
     refused = await bench.client.delete(f"/api/v1/apikeys/{first['_id']}", headers=admin)
     assert refused.status_code == 422
-    assert "last one" in refused.json()["_error"]["message"]
+    assert "nobody would be left" in refused.json()["_error"]["message"]
     assert (await bench.client.delete(f"/api/v1/apikeys/{viewer['_id']}", headers=admin)).status_code == 204
 
 

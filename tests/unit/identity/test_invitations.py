@@ -121,7 +121,7 @@ async def test_a_cancelled_invitation_lets_nobody_in(people):
         ({"expires_in_days": 91}, "expires_in_days"),
         ({"org": "0" * 24}, "org"),
         ({"usergroups": ["0" * 24]}, "usergroups"),
-        ({"acls": [{"resource": "kubeclusters", "roles": ["0" * 24]}]}, "acls.roles"),
+        ({"acls": [{"resource": "kubeclusters", "roles": ["0" * 24]}]}, "acls"),
         ({"acls": [{"resourceIds": []}]}, "acls"),
         ({"state": "ACCEPTED"}, "state"),
         ({"first_name": None}, "first_name"),

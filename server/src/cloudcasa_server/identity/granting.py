@@ -1,29 +1,76 @@
-"""Nobody gives what they do not have: who hands out roles, groups or rows of access control must be allowed everything in them, everywhere."""
+"""Documents that give access: one set of rules for keys, groups, memberships and invitations.
+
+Their rows are settled, nobody gives more than they have, and callers that are remembered are looked at anew when one changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
-from ..kit.errors import ForbiddenError
-from ..kit.rest import EVERYTHING, RequestContext
-from ..kit.store import Document, In
+from ..kit.rest import Hooks, RequestContext
+from ..kit.store import Document
+from .acls import settle_rows
+from .caches import Caches
+from .escalation import refuse_more
+from .grants import grants_of
+from .holders import holders_of
+from .permissions import check_roles
 
-
-async def check_grantable(
-    context: RequestContext, *, roles: Iterable[str] = (), rows: Iterable[Document] = (), groups: Iterable[str] = ()
-) -> None:
-    """Raise ForbiddenError when there is something among these that the caller may not do."""
-    if context.principal.scope(EVERYTHING).is_all:
-        return
-    all_rows = [*rows, *(row for group in await _find(context, "usergroups", groups) for row in group.get("acls", ()))]
-    ids = {*roles, *(role if isinstance(role, str) else role["_id"] for row in all_rows for role in row.get("roles", ()))}
-    wanted = {permission for row in all_rows for permission in row.get("permissions", ())}
-    wanted |= {permission for role in await _find(context, "roles", ids) for permission in role.get("permissions", ())}
-    lacking = sorted(permission for permission in wanted if not context.principal.scope(permission).is_all)
-    if lacking:
-        raise ForbiddenError(f'You cannot give the permission "{lacking[0]}", which you do not have yourself.')
+_GIVING = ("roles", "acls", "org_role", "users", "usergroups")
+"""Fields that say what is given, and to whom."""
 
 
-async def _find(context: RequestContext, name: str, ids: Iterable[str]) -> list[Document]:
-    wanted = tuple(ids)
-    return await context.store.collection(name).find(In("_id", wanted), limit=len(wanted)) if wanted else []
+async def settle_giving(context: RequestContext, document: Document, /, *, old: Document | None = None) -> Document:
+    """Return a document that gives access, its rows settled. Raises InvalidError, and ForbiddenError where it gives what the caller lacks."""
+    before = old or {}
+    if document.get("acls") and document.get("acls") != before.get("acls"):
+        rows: list[Any] = await settle_rows(context, document["acls"], before=before.get("acls") or ())
+        document = document | {"acls": rows}
+    if document.get("roles") and document.get("roles") != before.get("roles"):
+        await check_roles(context, document["roles"])
+    if any(document.get(field) != before.get(field) for field in _GIVING):
+        holders = [document, *await _groups(context, document)]
+        refuse_more(context, await grants_of(holders, store=context.store), what=f'"{document.get("name") or document.get("user")}"')
+    return document
+
+
+async def _groups(context: RequestContext, document: Document) -> list[Document]:
+    """Return the groups that an invitation leads into."""
+    found = [await context.store.collection("usergroups").get(one) for one in document.get("usergroups") or ()]
+    return [group for group in found if group is not None]
+
+
+class GivingHooks(Hooks):
+    """The rules, as hooks: for a resource whose documents give access."""
+
+    def __init__(self, collection: str) -> None:
+        """Remember whose."""
+        self._collection = collection
+
+    async def before_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Settle what it gives."""
+        return await settle_giving(context, document)
+
+    async def after_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Make it count at once."""
+        context.service(Caches).forget()
+        return document
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Settle what it gives now, and keep an administrator."""
+        new = await settle_giving(context, new, old=old)
+        await holders_of(context).refuse_lockout(self._collection, new)
+        return new
+
+    async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Make it count at once."""
+        context.service(Caches).forget()
+        return new
+
+    async def before_delete(self, context: RequestContext, document: Document, /) -> None:
+        """Keep an administrator."""
+        await holders_of(context).refuse_lockout(self._collection, document, is_gone=True)
+
+    async def after_delete(self, context: RequestContext, document: Document, /) -> None:
+        """Make it count at once."""
+        context.service(Caches).forget()

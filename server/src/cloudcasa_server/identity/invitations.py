@@ -14,10 +14,10 @@ from pydantic import Field, field_validator
 from ..kit.errors import ConflictError, InvalidError
 from ..kit.rest import Hooks, Name, Reference, RequestContext, Resource, ResourceModel
 from ..kit.store import And, Compare, Document, In, Index, Store, Update, eq
+from .acls import MAX_ROWS, AccessRow
 from .emails import canonical_email, name_of
-from .granting import check_grantable
+from .granting import settle_giving
 from .links import Links
-from .memberships import AccessRow
 from .orgs import ORGS, the_organisation
 
 COLLECTION = "orginvites"
@@ -37,7 +37,7 @@ class Invitation(ResourceModel):
     org: Reference | None = None
     expires_in_days: int = Field(7, ge=1, le=MAX_DAYS)
     usergroups: list[Reference] = Field(default_factory=list, max_length=50)
-    acls: list[AccessRow] = Field(default_factory=list, max_length=200)
+    acls: list[AccessRow] = Field(default_factory=list, max_length=MAX_ROWS)
     tags: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("email")
@@ -57,7 +57,7 @@ class InvitationHooks(Hooks):
         org = await the_organisation(context.documents(ORGS.name))
         if document.get("org", org["_id"]) != org["_id"]:
             raise _refused("org", "There is one organisation here. Leave org out.")
-        await check_grantable(context, rows=document.get("acls", ()), groups=document.get("usergroups", ()))
+        document = await settle_giving(context, document)
         link = context.service(Links).new(page="invitation", seconds=document["expires_in_days"] * DAY_SECONDS)
         context.request.state.invitation_link = link.url
         shown = {"name": name_of(document["email"]), "org": org["_id"], "inviter": context.principal.email, "acls": []} | document
@@ -118,7 +118,7 @@ ORGINVITES = Resource(
     defaults={"expires_in_days": 7, "usergroups": []},
     initial=lambda: {"state": PENDING},
     hidden=frozenset({"email_key", "link"}),
-    references={"org": "orgs", "usergroups": "usergroups", "acls.roles": "roles"},
+    references={"org": "orgs", "usergroups": "usergroups"},
     unique=(),
     indexes=(
         Index("link", (("link.hash", 1),)),

@@ -12,22 +12,14 @@ from typing import Any
 from pydantic import Field
 
 from ..kit.errors import ConflictError
-from ..kit.rest import Documents, Hooks, Reference, RequestContext, Resource, ResourceModel, Unique
+from ..kit.rest import Documents, Reference, Resource, ResourceModel, Unique
 from ..kit.store import Document, In, Store, eq
-from .granting import check_grantable
+from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
+from .granting import GivingHooks
 from .orgs import the_organisation
 
 COLLECTION = "userorgs"
 _ATTEMPTS = 5
-
-
-class AccessRow(ResourceModel):
-    """A row of access control: what is allowed on which documents."""
-
-    resource: str = Field(min_length=1, max_length=60)
-    resource_ids: list[Reference] = Field(default_factory=list, alias="resourceIds", max_length=1_000)
-    permissions: list[str] = Field(default_factory=list, max_length=500)
-    roles: list[Reference] = Field(default_factory=list, max_length=50)
 
 
 class Membership(ResourceModel):
@@ -36,19 +28,8 @@ class Membership(ResourceModel):
     user: Reference
     org: Reference
     roles: list[Reference] = Field(default_factory=list, max_length=50)
-    acls: list[AccessRow] = Field(default_factory=list, max_length=200)
+    acls: list[AccessRow] = Field(default_factory=list, max_length=MAX_ROWS)
     is_default: bool = True
-
-
-class MembershipHooks(Hooks):
-    """Nobody gives what they do not have."""
-
-    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
-        """Judge what is added."""
-        roles = [role for role in new.get("roles", ()) if role not in old.get("roles", ())]
-        rows = [row for row in new.get("acls", ()) if row not in old.get("acls", ())]
-        await check_grantable(context, roles=roles, rows=rows)
-        return new
 
 
 USERORGS = Resource(
@@ -59,10 +40,11 @@ USERORGS = Resource(
     defaults={"roles": [], "acls": [], "is_default": True},
     immutable=frozenset({"user", "org"}),
     hidden=frozenset({"mapped_roles"}),
-    references={"user": "users", "org": "orgs", "roles": "roles", "acls.roles": "roles"},
+    references={"user": "users", "org": "orgs", "roles": "roles"},
+    expanded={"acls.roles": ("roles", SHOWN_ROLE)},
     unique=(Unique(("user", "org"), "This user is a member already."),),
     methods=frozenset({"list", "get", "replace", "patch"}),
-    hooks=MembershipHooks(),
+    hooks=GivingHooks(COLLECTION),
 )
 
 

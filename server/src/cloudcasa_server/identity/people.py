@@ -16,6 +16,7 @@ from .accounts import Accounts
 from .authenticator import KnownCallers
 from .entrance import Entrance
 from .grants import principal_of_user
+from .groups import USERGROUPS
 from .invitations import ORGINVITES
 from .links import Links
 from .memberships import USERORGS, Memberships
@@ -30,7 +31,6 @@ from .users import LOCAL, USERS
 
 INDEXES: Mapping[str, Sequence[Index]] = {sessions.COLLECTION: sessions.INDEXES, throttle.COLLECTION: throttle.INDEXES}
 """Of the collections that are no resources."""
-_GROUPS = Resource(name="usergroups", title="Usergroup", noun="user group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def wire_people(settings: Settings, *, store: Store, vault: Vault, clock: Clock,
     users = documents(USERS)
     passwords = Passwords(Cost(settings.password_memory_kib, settings.password_passes, settings.password_lanes))
     links = Links(clock, settings.public_url, settings.link_seconds)
-    members = Memberships(documents(USERORGS), documents(ORGS), documents(_GROUPS), settings.default_role)
+    members = Memberships(documents(USERORGS), documents(ORGS), documents(USERGROUPS), settings.default_role)
     known = Sessions(
         store=store,
         clock=clock,

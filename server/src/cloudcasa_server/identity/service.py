@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from contextlib import suppress
+from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,15 +20,16 @@ from ..kit.crypto import write_private
 from ..kit.errors import InvalidError, UnauthorizedError
 from ..kit.ids import new_token
 from ..kit.rest import Documents, Principal
-from ..kit.store import ALL, Document, eq
+from ..kit.store import Document, Update, eq
+from .caches import CACHE_SECONDS
 from .grants import principal_of_key
+from .holders import Holders, gives_everything
 
 PREFIX = "cckey"
 SECRET_CHARACTERS = 120
 SNIPPET_CHARACTERS = 5
-CACHE_SECONDS = 10.0
-"""How long a deleted key may still work on another replica; on this one it ends at once."""
 CACHE_KEYS = 1_000
+USE_SECONDS = 60
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cloudcasa"'}
 BOOTSTRAP_FILE = "bootstrap-key"
 BOOTSTRAP_NAME = "bootstrap"
@@ -53,6 +55,7 @@ class ApiKeys:
         self._documents = documents
         self._clock = clock
         self._cache: dict[str, tuple[float, Principal]] = {}
+        self._generation = 0
 
     async def authenticate(self, request: Request, /) -> Principal:
         """Return the caller. Raises UnauthorizedError with a sentence that says what is wrong, not what would be right."""
@@ -74,34 +77,59 @@ class ApiKeys:
         if cached is not None and now - cached[0] < CACHE_SECONDS:
             return cached[1]
         self._cache.pop(hashed, None)
+        generation = self._generation
         found = await self._documents.collection.find(eq("hashed_apikey", hashed), limit=1)
         if not found or not hmac.compare_digest(found[0]["hashed_apikey"], hashed):
             raise UnauthorizedError("This API key is not known. It may have been deleted.", headers=CHALLENGE)
-        principal = principal_of_key(found[0])
+        self._check_end(found[0])
+        principal = await principal_of_key(found[0], store=self._documents.store)
+        await self._note_use(found[0])
         if len(self._cache) >= CACHE_KEYS:
             self._cache.clear()
-        self._cache[hashed] = (now, principal)
+        if generation == self._generation:
+            self._cache[hashed] = (now, principal)
         return principal
 
+    def _check_end(self, key: Document) -> None:
+        end = key.get("expires_at")
+        if end is not None and end <= self._clock.timestamp():
+            raise UnauthorizedError(f'The API key "{key["name"]}" ended at {formatdate(end, usegmt=True)}.', headers=CHALLENGE)
+
+    async def _note_use(self, key: Document) -> None:
+        """Remember when the key was used last, to the minute; its etag stays."""
+        now = self._clock.timestamp()
+        if now - (key.get("last_used_at") or 0) >= USE_SECONDS:
+            await self._documents.collection.update(key["_id"], Update(set={"last_used_at": now}))
+
     def forget(self) -> None:
-        """Forget who is known: a key was deleted or changed."""
+        """Forget who is known, and let nobody be remembered whom a lookup found before this."""
+        self._generation += 1
         self._cache.clear()
 
     async def bootstrap(self, data_dir: Path) -> str | None:
-        """Make the first key when there is none, and return it to be shown once; it is also in `data_dir`/bootstrap-key.
+        """Make the first key when nobody may do everything, and return it to be shown once; it is also in `data_dir`/bootstrap-key.
 
         The file is written first: a key that is stored but known to nobody would lock everyone out. Of two processes that start at once,
         both take the key of the file that came first, and one stores it.
         """
-        if await self._documents.collection.count(ALL):
+        if await Holders(self._documents.store).has_admin():
             return None
         key = _first_key(data_dir / BOOTSTRAP_FILE)
-        document = self._documents.new({"name": BOOTSTRAP_NAME, "roles": ["admin"]}, user="")
+        stored = await self._documents.collection.find(eq("hashed_apikey", key_hash(key)), limit=1)
+        if stored and gives_everything(stored[0]):
+            return None
+        if stored:
+            key = _next_key(data_dir / BOOTSTRAP_FILE)
+        document = self._documents.new({"name": await self._free_name(), "roles": ["admin"]}, user="")
         try:
             await self._documents.insert(document | stored_parts(key))
         except InvalidError:
             return None
         return key
+
+    async def _free_name(self) -> str:
+        is_taken = await self._documents.collection.count(eq("name", BOOTSTRAP_NAME))
+        return f"{BOOTSTRAP_NAME}-{self._clock.timestamp()}" if is_taken else BOOTSTRAP_NAME
 
 
 def _first_key(file: Path) -> str:
@@ -109,9 +137,13 @@ def _first_key(file: Path) -> str:
     with suppress(FileExistsError):
         write_private(file, f"{new_key()}\n".encode(), is_new=True)
     key = file.read_text("ascii", errors="replace").strip()
-    if not _KEY.fullmatch(key):
-        key = new_key()
-        write_private(file, f"{key}\n".encode())
+    return key if _KEY.fullmatch(key) else _next_key(file)
+
+
+def _next_key(file: Path) -> str:
+    """Return a new key, which takes the place of what is in the file."""
+    key = new_key()
+    write_private(file, f"{key}\n".encode())
     return key
 
 

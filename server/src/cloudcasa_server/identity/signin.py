@@ -23,6 +23,8 @@ from .authenticator import session_of
 from .bodies import Credentials, LinkToken, PasswordByLink, PasswordChange, PreferenceChanges
 from .cookies import SESSION_COOKIE, check_forgery, check_origin, clear_session, set_session
 from .entrance import Entrance
+from .escalation import refuse_more
+from .grants import principal_of_user
 from .orgs import ORGS, the_organisation
 from .preferences import Preferences
 from .sessions import PREFIX, Origin, Session, Sessions
@@ -193,8 +195,10 @@ async def change_password(context: RequestContext, /) -> Response:
 
 
 async def make_password_link(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
-    """Make a link by which a user sets a new password, once."""
+    """Make a link by which a user sets a new password, once. Who has it can be that user, so must have all that the user has."""
     del body
+    user = await principal_of_user(document, store=context.store)
+    refuse_more(context, user.grants, what=f'a link to the account "{document["name"]}", and so')
     link = await context.service(Accounts).new_link(document)
     return {"_id": document["_id"], "password_link": link.url, "expires_at": link.stored["expires_at"]}
 

@@ -15,6 +15,9 @@ from ..kit.errors import ConflictError, InvalidError
 from ..kit.rest import Hooks, Name, RequestContext, Resource, ResourceModel, Unique
 from ..kit.store import Document, Index
 from .emails import canonical_email
+from .escalation import refuse_more
+from .grants import grants_of
+from .holders import holders_of
 from .links import Links
 from .memberships import Memberships
 from .sessions import Sessions
@@ -74,7 +77,9 @@ class UserHooks(Hooks):
     """What happens around a user."""
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
-        """Make a local user without a password, and the link that sets one."""
+        """Make a local user without a password, and the link that sets one. Who makes a user gives the default role."""
+        given = {"roles": [context.service(Memberships).default_role]}
+        refuse_more(context, await grants_of([given], store=context.store), what=f'"{document["name"]}"')
         link = context.service(Links).new()
         context.request.state.password_link = link.url
         return document | new_parts(document) | {"link": link.stored}
@@ -97,6 +102,7 @@ class UserHooks(Hooks):
         if new.get("disabled") and not old.get("disabled"):
             if old["_id"] == context.principal.id:
                 raise _refused("disabled", "You cannot disable yourself. Ask another administrator.")
+            await holders_of(context).refuse_lockout(COLLECTION, new)
             new = new | {"epoch": old.get("epoch", 0) + 1}
         return new | {"email_key": key}
 
@@ -110,6 +116,7 @@ class UserHooks(Hooks):
         """Keep people from deleting themselves by mistake."""
         if document["_id"] == context.principal.id:
             raise ConflictError("You cannot delete yourself. Ask another administrator.")
+        await holders_of(context).refuse_lockout(COLLECTION, document, is_gone=True)
 
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:
         """Forget everything about the user."""

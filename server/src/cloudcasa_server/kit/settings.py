@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     """After how many seconds a command that its agent does not mention (heartbeat, progress) is delivered again. Default 30: two heartbeats."""
     job_timeout_seconds: float = Field(86_400.0, gt=0)
     """Longest a job may run before it is failed, in seconds. Default 86400: a day."""
+    api_key_quota: int = Field(10, ge=1, le=10_000)
+    """How many API keys there may be. Default 10, as the product has it."""
+    audit_retention_days: int = Field(365, ge=1, le=36_500)
+    """How long entries of the audit log are kept, in days. Default 365."""
     shutdown_seconds: float = Field(20.0, gt=0)
     """How long requests may take to end at shutdown, in seconds. Default 20: below Kubernetes' 30."""
     trusted_proxies: list[str] = Field(default_factory=list)

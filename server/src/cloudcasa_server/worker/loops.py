@@ -11,7 +11,7 @@ import structlog
 from ..alert.service import Alerts
 from ..cluster.service import Clusters
 from ..command.service import Outbox
-from ..identity import People
+from ..identity import AuditLog, People
 from ..job.runner import Runner
 
 log = structlog.get_logger(__name__)
@@ -20,6 +20,7 @@ MAX_SWEEP_SECONDS = 3.0
 ALERT_SECONDS = 1.0
 PRUNE_SECONDS = 600.0
 TIDY_SECONDS = 60.0
+AUDIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Worker:
     outbox: Outbox
     alerts: Alerts
     people: People
+    audit: AuditLog
 
     @property
     def _sweep_seconds(self) -> float:
@@ -45,6 +47,7 @@ class Worker:
             tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
             tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
+            tasks.create_task(self._for_ever(self.audit.sweep, pause_seconds=AUDIT_SECONDS, what="keeping the audit log"))
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]], *, pause_seconds: float, what: str) -> None:
         while True:

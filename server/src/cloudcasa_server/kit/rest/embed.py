@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import BadRequestError
 from ..ids import is_id
-from ..store import Document, In
+from ..store import Document, In, Store
 from . import paths
 from .resource import Resource
 from .where import is_field, parse_object
@@ -60,6 +60,17 @@ async def embed(documents: Sequence[Document], tree: Tree, resource: Resource, r
         found = [one for start in range(0, len(ids), CHUNK) for one in await fetch(target, ids[start : start + CHUNK])]
         shown = {one["_id"]: one for one in found}
         await embed(list(shown.values()), below, target, resources, fetch)
+        for holder, key in places:
+            _replace(holder, key, shown)
+
+
+async def expand(documents: Sequence[Document], resource: Resource, store: Store) -> None:
+    """Put small objects in the place of ids that are never shown as ids."""
+    for path, (target, fields) in resource.expanded.items():
+        places = [(holder, key) for document in documents for holder, key in paths.slots(document, path) if is_id(_at(holder, key))]
+        ids = tuple({_at(holder, key) for holder, key in places})
+        found = await store.collection(target).find(In("_id", ids)) if ids else []
+        shown = {one["_id"]: {field: one["_id" if field == "id" else field] for field in fields if field in {"id", *one}} for one in found}
         for holder, key in places:
             _replace(holder, key, shown)
 

@@ -17,7 +17,7 @@ from .answers import json_response
 from .body import read_object
 from .context import RequestContext
 from .documents import Documents, copied, not_unique, settable_fields
-from .embed import Tree, embed, parse_embedded
+from .embed import Tree, embed, expand, parse_embedded
 from .listing import MAX_SKIP, page_links, parse_listing
 from .resource import Resource
 from .validation import check_bound, check_immutable, judge, merged, settable
@@ -43,6 +43,7 @@ async def list_(context: RequestContext, resource: Resource) -> Response:
     )
     items = [context.sight.present(resource, document) for document in found]
     await _embed(context, items, tree, resource)
+    await expand(items, resource, context.store)
     body = {
         "_items": items,
         "_meta": {"page": listing.page, "max_results": listing.max_results, "total": total},
@@ -93,7 +94,11 @@ async def replace(context: RequestContext, resource: Resource) -> Response:
 
 async def patch(context: RequestContext, resource: Resource) -> Response:
     """Merge the body into the client-settable fields, object by object."""
-    body = await read_object(context.request)
+    return await change(context, resource, await read_object(context.request))
+
+
+async def change(context: RequestContext, resource: Resource, body: Document) -> Response:
+    """Merge a body, whichever way it came, into the client-settable fields."""
 
     def wanted(stored: Document, current: Document) -> Document:
         changes = settable(body, resource, stored)
@@ -300,6 +305,7 @@ async def _answer(
     etag = str(document.get("_etag", ""))
     shown = context.sight.present(resource, await resource.hooks.present(context, copied(document)))
     await _embed(context, [shown], tree or {}, resource)
+    await expand([shown], resource, context.store)
     if is_write:
         shown["_status"] = "OK"
     return json_response(shown, status=status, headers={"ETag": f'"{etag}"', **(headers or {})})

@@ -97,6 +97,8 @@ class Resource:
     to a place its owner did not mean."""
     references: Mapping[str, str] = field(default_factory=dict)
     """Dotted path -> resource name: checked on write when client-settable (422 dangling), embeddable on read."""
+    expanded: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Dotted path of ids -> (resource, fields): always shown as objects of these fields, `id` being `_id` again (rest-api.md 1.12.6)."""
     unique: tuple[Unique, ...] = (Unique(("name",), "Another one has this name already."),)
     indexes: tuple[Index, ...] = ()
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

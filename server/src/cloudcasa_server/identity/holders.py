@@ -1,0 +1,84 @@
+"""Who has access at all: so that the last one who may do everything is never taken away (ADR 0016).
+
+Counted are keys without an end and users who are not disabled, with the role ADMIN or a row that gives everything everywhere. Where two at once
+take away the last two, the next start of a server makes a new first key (service.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..kit.errors import InvalidError
+from ..kit.rest import EVERYTHING, RequestContext
+from ..kit.store import Document, In, Or, Store
+from .grants import ALL_RESOURCES, roles_of
+from .rolebook import BuiltIn, builtin_id
+
+KEYS, MEMBERSHIPS, GROUPS, USERS = "apikeys", "userorgs", "usergroups", "users"
+_NOUNS = {KEYS: "API key", MEMBERSHIPS: "member", GROUPS: "user group", "orginvites": "invitation"}
+_SHOWN = 3
+_ADMIN = frozenset({BuiltIn.ADMIN.value, builtin_id(BuiltIn.ADMIN)})
+
+Changes = Mapping[str, Mapping[str, Document | None]]
+"""Collection -> id -> the document as it will be; None: gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """The documents that give access."""
+
+    store: Store
+
+    async def refuse_lockout(self, collection: str, document: Document, /, *, is_gone: bool = False) -> None:
+        """Refuse a change, or a deletion, after which nobody could do everything. Raises InvalidError."""
+        changes: Changes = {collection: {document["_id"]: None if is_gone else document}}
+        if await self.has_admin(changes) or not await self.has_admin():
+            return
+        name = document.get("name") or document.get("email") or document["_id"]
+        text = f'Cannot do this to "{name}": nobody would be left who may do everything. Give the role ADMIN to somebody else first.'
+        raise InvalidError(text, issues={"_id": text})
+
+    async def has_admin(self, changes: Changes | None = None) -> bool:
+        """Tell whether somebody may do everything, once the changes are made."""
+        keys = await self._all(KEYS, changes)
+        if any(gives_everything(key) and not key.get("expires_at") for key in keys.values()):
+            return True
+        able = {one for one, user in (await self._all(USERS, changes)).items() if not user.get("disabled")}
+        members = (member["user"] for member in (await self._all(MEMBERSHIPS, changes)).values() if gives_everything(member))
+        grouped = (
+            user for group in (await self._all(GROUPS, changes)).values() if gives_everything(group) for user in group.get("users") or ()
+        )
+        return not able.isdisjoint({*members, *grouped})
+
+    async def _all(self, collection: str, changes: Changes | None) -> dict[str, Document]:
+        kept = {one["_id"]: one for one in await self.store.collection(collection).find()}
+        merged = {**kept, **(changes or {}).get(collection, {})}
+        return {one: document for one, document in merged.items() if document is not None}
+
+    async def of_role(self, role: Document, /) -> list[str]:
+        """Return a few of those who have a role, for a sentence."""
+        names = (role["_id"], role["name"])
+        query = Or((In("roles", names), In("acls.roles", names)))
+        found: list[str] = []
+        for collection, noun in _NOUNS.items():
+            holders = await self.store.collection(collection).find(query, limit=_SHOWN)
+            found += [f'{noun} "{one.get("name") or one.get("user") or one.get("email")}"' for one in holders]
+        return found
+
+
+def gives_everything(holder: Document) -> bool:
+    """Tell whether a document makes an administrator."""
+    if _is_admin(roles_of(holder)):
+        return True
+    rows = (row for row in holder.get("acls") or () if row["resource"] == ALL_RESOURCES)
+    return any(EVERYTHING in (row.get("permissions") or ()) or _is_admin(row.get("roles") or ()) for row in rows)
+
+
+def _is_admin(roles: Iterable[object]) -> bool:
+    return any(str(role) in _ADMIN or str(role).upper() in _ADMIN for role in roles)
+
+
+def holders_of(context: RequestContext, /) -> Holders:
+    """Return those of this installation."""
+    return Holders(context.store)
