@@ -55,6 +55,10 @@ class ApiBench:
     def documents(self, name: str) -> Documents:
         return Documents(self.rest.resources[name], store=self.store, clock=self.clock, vault=self.rest.vault)
 
+    def again(self) -> httpx.AsyncClient:
+        """Return another client, for a loop or a time in which the first one is closed."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url="https://test")
+
     async def post(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = await self.client.post(f"/api/v1/{name}", json=body)
         assert answer.status_code == 201, answer.text

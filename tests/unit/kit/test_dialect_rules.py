@@ -207,6 +207,26 @@ async def test_what_the_grammar_does_not_offer_is_400_and_short(api: ApiBench, p
 
 
 @pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ({"tags.k": {"$exists": False}}, "b"),
+        ({"tags.k": {"$exists": True}}, "a"),
+        ({"beds": {"$in": []}}, ""),
+        ({"beds": {"$nin": []}}, "ab"),
+        ({"options.l": {"$all": []}}, ""),
+        ({"name": {"$in": ["é", "a"]}}, "a"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("is_ascii", [True, False])
+async def test_operators_at_their_edges(api: ApiBench, where: Any, names: str, is_ascii: bool) -> None:
+    await api.post("rooms", {"name": "a", "tags": {"k": "é"}, "options": {"l": [1]}})
+    await api.post("rooms", {"name": "b"})
+    found = await listed(api, where=json.dumps(where, ensure_ascii=is_ascii), sort="name")
+    assert "".join(item["name"] for item in found["_items"]) == names
+
+
+@pytest.mark.parametrize(
     "embedded",
     [
         '{"a":1}',

@@ -44,8 +44,7 @@ class Listing:
 def parse_parameters(query_string: bytes) -> dict[str, str]:
     """Return the parameters of a raw query string; of repeated ones the last. Raises BadRequestError when it is not UTF-8."""
     try:
-        pairs = parse_qsl(query_string, keep_blank_values=True, max_num_fields=100)
-        return {key.decode(): value.decode() for key, value in pairs}
+        return dict(parse_qsl(query_string.decode(), keep_blank_values=True, max_num_fields=100, errors="strict"))
     except ValueError as e:
         raise BadRequestError(f"The query string cannot be read: {e}.") from e
 
