@@ -22,7 +22,7 @@ MAX_SORT_KEYS = 8
 MAX_PROJECTION = 200
 KEPT = ("_id", "_etag", "_created", "_updated")
 
-_NUMBER = re.compile(r"\d{1,12}")
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
