@@ -25,6 +25,7 @@ from .kit.crypto import VaultError
 from .kit.errors import AppError
 from .kit.http import GuardedProtocol
 from .kit.logging import configure_logging
+from .kit.observe import start_tracing, stop_tracing
 from .kit.settings import Settings
 from .kit.store import StoreError
 from .kit.tls import Certificate, fingerprint
@@ -72,10 +73,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hang up on agents with the reason, then let requests end."""
+        self._app.state.parts.readiness.drain()
         gateway = self._app.state.parts.gateway
         gateway.close_all()
         await gateway.wait_idle(timeout_seconds=_GOODBYE_SECONDS)
         await super().shutdown(sockets)
+        await stop_tracing()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,6 +151,8 @@ def serve(settings: Settings) -> int:
     configure_logging(level=settings.log_level, form=settings.log_format)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     certificate = server_certificate(settings, clock=SystemClock())
+    if settings.otlp_endpoint:
+        start_tracing(settings.otlp_endpoint, version=SERVER_VERSION)
     app = create_app(settings)
     server = Server(uvicorn_config(app, settings, certificate), app=app, greeting=_greeting(settings, certificate))
     server.run()

@@ -15,6 +15,7 @@ import structlog
 from cloudcasa_contract.frames import CHANNEL_PATH
 from cloudcasa_contract.states import JobType
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import WebSocketRoute
 
 from .alert.resource import ALERTS
@@ -49,6 +50,7 @@ from .identity import (
 from .identity.served import declare as declare_identity
 from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
+from .job.metrics import JobMetrics
 from .job.model import Script
 from .job.resource import JOBS, PVC_PROGRESS
 from .job.runner import Runner
@@ -58,12 +60,15 @@ from .kit.bus import Bus, LocalBus
 from .kit.clock import Clock, SystemClock
 from .kit.crypto import Vault, load_vault
 from .kit.migration import Migrator
+from .kit.observe import Metrics, ObservedStore
 from .kit.openapi import install_page
-from .kit.rest import Access, Documents, RequestContext, Resource, RestApi, Services, open_access
+from .kit.rest import Access, Documents, Resource, RestApi, Services, open_access
 from .kit.settings import Settings
 from .kit.store import Store, open_store, wait_until_reachable
 from .kit.tls import Certificate, ensure_certificate, own_certificate
 from .migrations import MIGRATIONS
+from .monitor.gauges import Gauges
+from .monitor.probes import Monitor, Readiness, install_probes
 from .object_store.probe import Probe, TimedProbe
 from .object_store.resource import OBJECT_STORES
 from .object_store.service import ObjectStores
@@ -74,6 +79,14 @@ from .worker.loops import Worker
 log = structlog.get_logger(__name__)
 
 SERVER_VERSION = version("cloudcasa-server")
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own, which records query strings and the texts of exceptions. Ours is in kit/observe."""
 
 
 class ChannelRoute(WebSocketRoute):
@@ -100,6 +113,8 @@ class Parts:
     gateway: Gateway
     worker: Worker
     services: Services
+    metrics: Metrics
+    readiness: Readiness
 
 
 def server_certificate(settings: Settings, *, clock: Clock) -> Certificate | None:
@@ -116,7 +131,15 @@ def create_app(
 ) -> FastAPI:
     """Return the application. Its lifespan opens the database, makes what a first start needs and runs the worker."""
     parts = _wire(settings, store=store, clock=clock or SystemClock(), bus=bus or LocalBus(), probe=probe)
-    app = FastAPI(title="CloudCasa", version=SERVER_VERSION, docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(parts))
+    app = FastAPI(
+        title="CloudCasa",
+        version=SERVER_VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry=_NO_TELEMETRY,
+        lifespan=_lifespan(parts),
+    )
     app.state.parts = parts
     app.state.has_new_key = False
     app.state.is_database_open = False
@@ -127,12 +150,13 @@ def create_app(
         authenticator=parts.people.callers,
         services=parts.services,
         recorder=parts.audit,
+        metrics=parts.metrics,
+        is_logging_access=settings.access_log,
     )
     declare_identity(rest)
     declare_people(rest)
     declare(rest)
-    rest.route("/healthz", _healthz, access=open_access("a probe has no key, and the answer says nothing"))
-    rest.route("/readyz", _readyz, access=open_access("a probe has no key, and the answer says nothing"))
+    install_probes(rest, _monitor(parts), access=settings.metrics_access)
     install_page(rest, lambda: describe_api(rest, version=SERVER_VERSION))
     app.state.rest = rest
     app.router.routes.append(ChannelRoute(CHANNEL_PATH, parts.gateway.serve))
@@ -141,9 +165,15 @@ def create_app(
     return app
 
 
+def _monitor(parts: Parts) -> Monitor:
+    gauges = Gauges(parts.metrics.registry, store=parts.store, clock=parts.clock, agents=lambda: parts.gateway.connected)
+    return Monitor(parts.readiness, parts.metrics, gauges)
+
+
 def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, probe: Probe | None) -> Parts:
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    store = store or open_store(url, data_dir=settings.data_dir)
+    metrics = Metrics(version=SERVER_VERSION)
+    store = ObservedStore(store or open_store(url, data_dir=settings.data_dir), metrics)
     vault = load_vault(settings.key_file)
 
     def documents(resource: Resource) -> Documents:
@@ -183,6 +213,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         scripts=scripts,
         job_timeout_seconds=settings.job_timeout_seconds,
         name=f"{socket.gethostname()}-{os.getpid()}",
+        metrics=JobMetrics(metrics.registry),
     )
     certificate = server_certificate(settings, clock=clock)
     ca_pem = certificate.ca_file.read_text("ascii") if certificate and certificate.ca_file else None
@@ -217,6 +248,8 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
             installation,
             BusBox(bus),
         ),
+        metrics=metrics,
+        readiness=Readiness(),
     )
 
 
@@ -240,6 +273,7 @@ def _lifespan(parts: Parts) -> Any:
         await parts.stores.repository_password()
         await sync_templates(Documents(HOOK_TEMPLATES, store=parts.store, clock=parts.clock, vault=parts.vault))
         async with _running(parts):
+            parts.readiness.start()
             yield
 
     return lifespan
@@ -270,6 +304,7 @@ def _running(parts: Parts) -> AbstractAsyncContextManager[None]:
         try:
             yield
         finally:
+            parts.readiness.drain()
             parts.gateway.close_all()
             parts.people.close()
             worker.cancel()
@@ -277,13 +312,3 @@ def _running(parts: Parts) -> AbstractAsyncContextManager[None]:
             await parts.store.close()
 
     return running()
-
-
-async def _healthz(context: RequestContext) -> Mapping[str, Any]:
-    del context
-    return {"status": "ok"}
-
-
-async def _readyz(context: RequestContext) -> Mapping[str, Any]:
-    await context.store.ping()
-    return {"status": "ok"}

@@ -86,6 +86,11 @@ class Gateway:
         )
         log.info("Agent connected", cluster=session.cluster_id, agent_version=hello.agent_version, instance=hello.instance_id)
 
+    @property
+    def connected(self) -> int:
+        """Return how many agents this process is connected to."""
+        return len(self._sessions)
+
     def close_all(self) -> None:
         """Tell every agent that this server shuts down; new links are refused from now on."""
         self._is_closing = True

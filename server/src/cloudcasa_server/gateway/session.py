@@ -22,6 +22,7 @@ from cloudcasa_contract.frames import (
     Report,
     Result,
 )
+from opentelemetry.trace import SpanKind
 
 from ..cluster.service import Clusters, session_topic
 from ..command.model import CommandState
@@ -30,6 +31,7 @@ from ..command.service import Outbox, cluster_topic
 from ..inventory.service import Inventories
 from ..job.service import Jobs
 from ..kit.bus import Bus
+from ..kit.observe import span
 from ..kit.store import Document
 from .link import HangUpError, Link
 
@@ -130,6 +132,10 @@ class Session:
             log.info("Result of an unknown command ignored", cluster=self.cluster_id, command_id=result.command_id)
             return
         log.info("Command ended", cluster=self.cluster_id, command_id=result.command_id, kind=command["kind"], outcome=result.outcome.value)
+        with span(f"take in {command['kind']}", _about(command) | {"cloudcasa.outcome": result.outcome.value}, kind=SpanKind.CONSUMER):
+            await self._act_on(command, result)
+
+    async def _act_on(self, command: Document, result: Result) -> None:
         if command.get("job"):
             await self.rooms.jobs.wake(command["job"])
         elif command["kind"] == "engine.ensure":
@@ -154,7 +160,8 @@ class Session:
             problem = Problem(slug=error.slug, text=error.text)
             await self._finish(Result(message_id=command_id, command_id=command_id, outcome=Outcome.FAILED, problem=problem))
             return
-        await self.link.send(CommandFrame(command_id=command_id, delivery=document["deliveries"], command=command))
+        with span(f"deliver {document['kind']}", _about(document), kind=SpanKind.PRODUCER):
+            await self.link.send(CommandFrame(command_id=command_id, delivery=document["deliveries"], command=command))
         log.info(
             "Command delivered", cluster=self.cluster_id, command_id=command_id, kind=document["kind"], delivery=document["deliveries"]
         )
@@ -165,6 +172,10 @@ class Session:
             while True:
                 await self._check_current()
                 await signal.receive(timeout_seconds=_WATCH_SECONDS)
+
+
+def _about(command: Document) -> dict[str, str | int]:
+    return {"cloudcasa.command.id": command["_id"], "cloudcasa.command.kind": command["kind"], "cloudcasa.cluster.id": command["cluster"]}
 
 
 async def _unbroken(work: Coroutine[Any, Any, None]) -> None:

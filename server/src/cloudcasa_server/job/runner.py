@@ -17,7 +17,9 @@ from cloudcasa_contract.states import JobState
 
 from ..kit.bus import Bus
 from ..kit.errors import AppError
+from ..kit.observe import span
 from ..kit.store import And, Compare, Document, StoreError, Update, eq
+from .metrics import JobMetrics
 from .model import COLLECTION, Finish, Goto, Next, Script, Wait
 from .service import TOPIC, Jobs, final_fields
 
@@ -37,6 +39,7 @@ class Runner:
     scripts: Mapping[str, Script]
     job_timeout_seconds: float
     name: str = "runner"
+    metrics: JobMetrics | None = None
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
 
     async def run(self) -> None:
@@ -108,7 +111,10 @@ class Runner:
                 JobState.FAILED, f'This server does not know the step "{name}" of a {job["type"]} job. Was it started by a newer server?'
             )
         try:
-            return await step(job)
+            with span(
+                f"{job['type']} {name}", {"cloudcasa.job.id": job["_id"], "cloudcasa.job.type": job["type"], "cloudcasa.job.step": name}
+            ):
+                return await step(job)
         except AppError as error:
             return Finish(JobState.FAILED, error.text)
         except StoreError:
@@ -125,6 +131,8 @@ class Runner:
                 fields: dict[str, Any] = {**changes, **final_fields(state, message, now=self.jobs.now())}
                 ended = await self.jobs.record(job, fields, activity=message, owner=owner)
                 if ended is not None:
+                    if self.metrics:
+                        self.metrics.ended(ended)
                     log.info("Job ended", job=job["_id"], type=job["type"], state=state.value)
                 return None
             case Wait(seconds=seconds):

@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     """Least level that is logged. Default info: state changes."""
     log_format: Literal["json", "console"] = "json"
     """Form of the log. Default json, one object a line."""
+    access_log: bool = True
+    """Log each request: method, route, status, seconds, who. Default true; paths, queries and bodies are never logged."""
+    metrics_access: Literal["key", "open", "off"] = "key"
+    """Who may read /metrics. Default key: an API key with the permission `metrics.read`; open: anybody; off: nobody, there is no such path."""
+    otlp_endpoint: str = ""
+    """http(s) URL of an OpenTelemetry collector (OTLP/HTTP) to send traces to; needs `cloudcasa-server[otel]`. Default: none, and nothing is
+    sent anywhere. OTEL_EXPORTER_OTLP_HEADERS and OTEL_TRACES_SAMPLER are obeyed."""
     agent_image: str = "localhost/cloudcasa-agent:0.1.0"
     """Image of the agent in manifests: registry, repository and tag. A cluster's `container_registry` replaces the registry."""
     agent_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -124,6 +131,8 @@ class Settings(BaseSettings):
         parts = urlsplit(self.public_url)
         if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f'CLOUDCASA_PUBLIC_URL is "{self.public_url}"; it must look like https://backup.example.org')
+        if self.otlp_endpoint and urlsplit(self.otlp_endpoint).scheme not in {"https", "http"}:
+            raise ValueError(f'CLOUDCASA_OTLP_ENDPOINT is "{self.otlp_endpoint}"; it must look like http://collector:4318')
         if (self.tls_certificate_file is None) != (self.tls_private_key_file is None):
             raise ValueError("Set both CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE, or neither.")
         if self.tls_ca_file and not self.tls_certificate_file:

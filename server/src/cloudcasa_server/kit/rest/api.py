@@ -23,6 +23,7 @@ from starlette.types import Scope
 from ..clock import Clock
 from ..crypto import Vault
 from ..errors import ForbiddenError, NotFoundError
+from ..observe import Metrics
 from ..store import Document, Index, Store
 from . import handlers
 from .access import ANONYMOUS, OPERATIONS, READ, Access, Authenticator, Principal, known_access, requires
@@ -57,7 +58,7 @@ class AccessRoute(Route):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match by path alone; Route.handle refuses the method."""
         match, child = super().matches(scope)
-        return (Match.FULL if match is Match.PARTIAL and self.is_alone else match), child
+        return (Match.FULL if match is Match.PARTIAL and self.is_alone else match), {**child, "route": self}
 
 
 @dataclass
@@ -71,6 +72,8 @@ class RestApi:
     services: Services = field(default_factory=Services)
     resources: dict[str, Resource] = field(default_factory=dict)
     recorder: Recorder = field(default_factory=NoRecorder)
+    metrics: Metrics = field(default_factory=Metrics)
+    is_logging_access: bool = True
     _routes: list[AccessRoute] = field(default_factory=list)
     _log: structlog.stdlib.BoundLogger = field(default_factory=lambda: structlog.get_logger("rest"))
 
@@ -144,6 +147,7 @@ class RestApi:
         self._routes.append(route)
 
     def _context(self, request: Request, principal: Principal) -> RequestContext:
+        request.state.principal_id = principal.id
         sight = Sight(principal)
         return RequestContext(
             principal=principal,
@@ -189,7 +193,7 @@ class RestApi:
         self.route(f"{PREFIX}/{{rest:path}}", _nothing_here, methods=_EVERY_METHOD, access=known_access("there is nothing to see"))
         app.router.routes.append(self._routes[-1])
         install_error_handlers(app)
-        app.add_middleware(EdgeMiddleware)
+        app.add_middleware(EdgeMiddleware, metrics=self.metrics, is_logging=self.is_logging_access)
 
 
 _EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

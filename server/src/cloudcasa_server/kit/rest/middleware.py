@@ -11,21 +11,29 @@ import secrets
 import time
 
 import structlog
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..observe import Metrics, failed, parent_of, span
 from .answers import error_response
 
 _SLASHES = re.compile(r"/{2,}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SERVER_ERROR = 500
+_TRACE_HEADERS = frozenset({b"traceparent", b"tracestate"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class EdgeMiddleware:
     """The outermost layer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, is_logging: bool = True) -> None:
         """Wrap the application."""
         self._app = app
+        self._metrics = metrics
+        self._is_logging = is_logging
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -36,11 +44,31 @@ class EdgeMiddleware:
         request_id = _request_id(scope)
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         answer = _Answer(send, request_id)
-        started = time.monotonic()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._guarded(scope, receive, answer)
-            seconds = round(time.monotonic() - started, 4)
-            _log().debug("Request answered", method=scope["method"], path=loggable(scope["path"]), status=answer.status, seconds=seconds)
+        with structlog.contextvars.bound_contextvars(request_id=request_id), self._metrics.requests_in_progress.track_inprogress():
+            await self._observed(scope, receive, answer)
+
+    async def _observed(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """Handle a request, then count, log and trace it under its route's template: never under its path or query, which may hold secrets."""
+        method, started = scope["method"], time.perf_counter()
+        with span(method, {"http.request.method": method}, kind=SpanKind.SERVER, parent=_parent(scope)) as made:
+            try:
+                await self._guarded(scope, receive, answer)
+            finally:
+                route, status = getattr(scope.get("route"), "path", ""), answer.status
+                made.update_name(f"{method} {route}".strip())
+                about = {"http.route": route, "http.response.status_code": status, "cloudcasa.request_id": answer.request_id}
+                made.set_attributes(about)
+                if status >= _SERVER_ERROR:
+                    failed(made, kind=str(status))
+                seconds = time.perf_counter() - started
+                self._metrics.request_ended(method=method, route=route, status=status, seconds=seconds)
+                self._log_access(scope, route, status, seconds)
+
+    def _log_access(self, scope: Scope, route: str, status: int, seconds: float) -> None:
+        """Log who asked for what. Probes and scrapes, which come every few seconds, are only debug."""
+        write = _log().info if self._is_logging and route not in _QUIET else _log().debug
+        principal = scope["state"].get("principal_id", "")
+        write("Request answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 4), principal=principal)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
@@ -82,6 +110,12 @@ def canonical(path: str) -> str:
 def _request_id(scope: Scope) -> str:
     given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _parent(scope: Scope) -> Context | None:
+    """Return the caller's span, if the request names one."""
+    given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE_HEADERS}
+    return parent_of(given) if given else None
 
 
 def _log() -> structlog.stdlib.BoundLogger:
