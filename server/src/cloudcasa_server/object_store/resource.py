@@ -13,6 +13,7 @@ from .probe import ProbeError
 from .providers import provider_of
 from .service import COLLECTION, ObjectStores
 from .shown import EXAMPLE, ObjectStoreShown
+from .usage import POINTS, data_in, users_of
 
 
 class ObjectStoreHooks(Hooks):
@@ -28,7 +29,7 @@ class ObjectStoreHooks(Hooks):
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Probe again when the place or the keys changed."""
         moved = [path for path in _PLACE if join_prefix(get(old, path)) != join_prefix(get(new, path))]
-        if moved and (data := await _data(context, old["_id"])):
+        if moved and (data := await data_in(context, old["_id"])):
             text = (
                 f'Cannot change {moved[0]} of the object store "{old["name"]}": {", ".join(data)} would lose their data. Register another.'
             )
@@ -37,32 +38,14 @@ class ObjectStoreHooks(Hooks):
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while clusters, copies or live recovery points use the store."""
-        users = await _users(context, document["_id"])
+        users = await users_of(context, document["_id"])
         if users:
             message = f'Cannot delete the object store "{document["name"]}": {", ".join(users)} use it. Delete or change them first.'
             raise InvalidError(message, issues={"_id": message})
 
-
-async def _users(context: RequestContext, objectstore_id: str) -> list[str]:
-    users: list[str] = []
-    for collection, path, noun in (
-        ("kubeclusters", "backup_provider.user_objectstore", "cluster"),
-        ("kubeoffloads", "offload_provider.user_objectstore", "copy"),
-    ):
-        found = await context.store.collection(collection).find(eq(path, objectstore_id), limit=3, projection={"name": True})
-        users += [f'{noun} "{user["name"]}"' for user in found]
-    return users + await _data(context, objectstore_id)
-
-
-async def _data(context: RequestContext, objectstore_id: str) -> list[str]:
-    """Return what lies in the store, or is being written to it or read from it."""
-    points = And((eq("objectstore", objectstore_id), Compare("state", "ne", "DELETING")))
-    running = And((eq("script.data.objectstore", objectstore_id), eq("script.is_open", True)))
-    counts = {
-        "recovery point": await context.store.collection("backupinstances").count(points),
-        "running job": await context.store.collection("jobs").count(running),
-    }
-    return [f"{count} {noun}{'s' if count > 1 else ''}" for noun, count in counts.items() if count]
+    async def after_delete(self, context: RequestContext, document: Document, /) -> None:
+        """Forget the recovery points of deleted clusters, which nobody can restore any more."""
+        await context.store.collection(POINTS).delete_many(eq("objectstore", document["_id"]))
 
 
 async def _proven(context: RequestContext, document: Document) -> Document:
