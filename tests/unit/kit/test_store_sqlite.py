@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cloudcasa_server.kit.store import And, Compare, Index, Store, StoreUnavailableError, Update, eq, open_store
-from cloudcasa_server.kit.store.sqlite import SqliteStore, compile_query
+from cloudcasa_server.kit.store import And, Collection, Compare, Index, Store, StoreUnavailableError, Update, eq, open_store
+from cloudcasa_server.kit.store.sqlite import SqliteStore
+from cloudcasa_server.kit.store.sqlite_sql import compile_query
 
 from tests.support.api import a_store
 from tests.support.store_suite import StoreSuite
@@ -25,6 +27,20 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 class TestSqlite(StoreSuite):
     examples = 12
+
+
+class TestSqliteWithIndexes(StoreSuite):
+    """The same where indexes are declared on all that the suite asks about: then queries take other ways."""
+
+    examples = 12
+
+    @pytest.fixture
+    async def collection(self, store: Store) -> Collection:
+        name = f"t{secrets.token_hex(6)}"
+        paths = [*("a", "b", "c", "é", "with space", "it's"), "a.b", "b.a", "a.0", "n", "g", "v", "k"]
+        indexes = [Index(f"i{number}", ((path, 1), ("n", -1)), covers=("g",)) for number, path in enumerate(paths)]
+        await store.sync_indexes({name: indexes})
+        return store.collection(name)
 
 
 async def test_a_declared_index_is_used(tmp_path: Path, store: Store) -> None:

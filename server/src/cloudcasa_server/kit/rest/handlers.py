@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from starlette.responses import Response
 
 from ..errors import AppError, ConflictError, InvalidError, PreconditionFailedError, PreconditionRequiredError
 from ..ids import is_id
-from ..store import ALL, And, Document, DuplicateKeyError, In, Query, Update, eq
+from ..store import ALL, And, Collection, Document, DuplicateKeyError, In, Query, Update, eq
 from . import paths
 from .access import CREATE, DELETE, UPDATE
 from .answers import json_response
@@ -18,7 +17,7 @@ from .body import read_object
 from .context import RequestContext
 from .documents import Documents, copied, not_unique, settable_fields
 from .embed import Tree, embed, expand, parse_embedded
-from .listing import MAX_SKIP, page_links, parse_listing
+from .listing import MAX_SKIP, Listing, page_links, parse_listing
 from .resource import Resource
 from .validation import check_bound, check_immutable, judge, merged, settable
 from .where import parse_where
@@ -35,12 +34,7 @@ async def list_(context: RequestContext, resource: Resource) -> Response:
     tree = parse_embedded(context.parameters.get("embedded"), resource, context.resources)
     collection = context.documents(resource.name).collection
     query = both(listing.query, context.sight.visible(resource))
-    found, total = await asyncio.gather(
-        collection.find(query, sort=listing.sort, skip=listing.skip, limit=listing.max_results, projection=listing.projection)
-        if listing.skip < MAX_SKIP
-        else _nothing(),
-        collection.count(query),
-    )
+    found, total = await _page(collection, query, listing)
     items = [context.sight.present(resource, document) for document in found]
     await _embed(context, items, tree, resource)
     await expand(items, resource, context.store)
@@ -52,8 +46,14 @@ async def list_(context: RequestContext, resource: Resource) -> Response:
     return json_response(body, headers={"X-Total-Count": str(total)})
 
 
-async def _nothing() -> list[Document]:
-    return []
+async def _page(collection: Collection, query: Query, listing: Listing) -> tuple[list[Document], int]:
+    """Return the documents of a page and how many there are in all: a page that is not full tells, so most lists take one call."""
+    found: list[Document] = []
+    if listing.skip < MAX_SKIP:
+        found = await collection.find(query, sort=listing.sort, skip=listing.skip, limit=listing.max_results, projection=listing.projection)
+    if len(found) < listing.max_results and (found or not listing.skip):
+        return found, listing.skip + len(found)
+    return found, await collection.count(query)
 
 
 async def get(context: RequestContext, resource: Resource) -> Response:

@@ -215,12 +215,12 @@ async def _sync(collection: AsyncCollection[Document], declared: Sequence[Index]
         if name not in wanted or not _is_same(about, wanted[name]):
             await _drop(collection, name)
     for name, index in wanted.items():
-        await _call(collection.create_index(list(index.keys), name=name, unique=index.unique))
+        await _call(collection.create_index(list(index.stored_keys), name=name, unique=index.unique))
 
 
 def _is_same(about: Mapping[str, Any], index: Index) -> bool:
     keys: Iterable[tuple[str, Any]] = about["key"]
-    return [(path, int(direction)) for path, direction in keys] == list(index.keys) and bool(about.get("unique")) == index.unique
+    return [(path, int(direction)) for path, direction in keys] == list(index.stored_keys) and bool(about.get("unique")) == index.unique
 
 
 async def _drop(collection: AsyncCollection[Document], name: str) -> None:

@@ -30,11 +30,23 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index of a collection, declared beside the resource. `unique` treats a missing field as null."""
+    """An index of a collection, declared beside the resource. `unique` treats a missing field as null.
+
+    A list query is served by equality on the first keys and its sort on the next; the adapters add the _id, which breaks ties, themselves.
+    """
 
     name: str
     keys: tuple[tuple[str, int], ...]
     unique: bool = False
+    covers: tuple[str, ...] = ()
+    """Further paths that such queries filter by: kept in the index too, so that counting reads no documents."""
+
+    @property
+    def stored_keys(self) -> tuple[tuple[str, int], ...]:
+        """Return the keys as a database has them."""
+        if self.unique or any(path == "_id" for path, _ in self.keys):
+            return self.keys
+        return (*self.keys, ("_id", 1), *((path, 1) for path in self.covers))
 
 
 class Collection(Protocol):

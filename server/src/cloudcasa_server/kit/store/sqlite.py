@@ -1,8 +1,6 @@
 """The sqlite adapter: one file, one table per collection, documents as JSON text. The embedded default, and what unit tests run on.
 
-SQL does the finding, with an expression per path (`_key`) that turns a value into something SQLite compares as MongoDB would: null < numbers
-< text < objects < arrays < false < true. Where an array lies on the path, or the value asked for is an object, the row is judged
-by evaluate.py through the function cc_match, so that the answer is exact. Declared indexes are indexes on the same expressions.
+SQL does the finding (sqlite_sql.py), declared indexes are indexes on the same expressions (sqlite_indexes.py).
 Writes go through one thread, each in BEGIN IMMEDIATE, so a second process on the same file is safe too. Durability over speed: this
 is backup software, so synchronous=FULL (https://www.sqlite.org/pragma.html#pragma_synchronous: NORMAL in WAL may lose the last commits).
 """
@@ -13,6 +11,7 @@ import asyncio
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,18 +21,20 @@ import orjson
 
 from .evaluate import Predicate, changed, matches, project
 from .port import Collection, Document, DuplicateKeyError, Index, Sort, StoreError, StoreUnavailableError, Update
-from .query import ALL, And, Compare, ElemMatch, Exists, In, Not, Or, Prefix, Query, Size
+from .query import ALL, Query
+from .sqlite_indexes import has_array, indexed_paths, sync_indexes
+from .sqlite_sql import Clause, compile_query, order_of, paths_of
 
 READERS = 4
 """Threads that read at the same time; two cores do not profit from more."""
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long to wait for another process that writes to the same file."""
 
-_OBJECT, _ARRAY, _FALSE, _TRUE = "X'03'", "X'04'", "X'05'", "X'06'"
+READ_SECONDS = 8.0
+"""Deadline of one read: below the 10 s after which Terraform's client gives up (rest-api.md 1.11)."""
+
+_PROGRESS_STEPS = 20_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
-_HARD = re.compile(r'["\\\x00-\x1f]')
-_TOO_LARGE = 2**63
-_SQL_OPERATOR = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class _Connection:
     def _match(self, body: str, number: int) -> bool:
         return self.predicates[number](orjson.loads(body))
 
-    def run(self, statement: str, clause: _Clause | None = None, more: Sequence[Any] = ()) -> sqlite3.Cursor:
+    def run(self, statement: str, clause: Clause | None = None, more: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Execute a statement whose first parameters are the clause's."""
         if clause is None:
             return self.sql.execute(statement, more)
@@ -80,7 +81,8 @@ class SqliteStore:
         self._connections: list[_Connection] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self._names: dict[str, tuple[str, str]] = {}
+        self.indexed: dict[str, frozenset[str]] = {}
+        """Table -> paths of which has_array tells fast whether one holds an array."""
 
     def collection(self, name: str, /) -> Collection:
         """Return the collection; it need not exist yet."""
@@ -90,7 +92,8 @@ class SqliteStore:
 
     async def sync_indexes(self, indexes: Mapping[str, Sequence[Index]], /) -> None:
         """Make the declared indexes and drop ours that are no longer declared."""
-        await self.write(_sync_indexes, indexes)
+        await self.write(sync_indexes, indexes)
+        self.indexed |= {f'"c_{name}"': indexed_paths(declared) for name, declared in indexes.items()}
 
     async def ping(self) -> None:
         """Return when the file can be read."""
@@ -112,7 +115,7 @@ class SqliteStore:
 
     async def read(self, action: Callable[Concatenate[_Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the action in a reader thread."""
-        return await self._run(self._readers, lambda: action(self._connection(), *args, **kwargs))
+        return await self._run(self._readers, lambda: self._snapshot(lambda connection: action(connection, *args, **kwargs)))
 
     async def _run(self, pool: ThreadPoolExecutor, action: Callable[[], T]) -> T:
         try:
@@ -140,6 +143,19 @@ class SqliteStore:
             connection = self._local.connection = _Connection(self._path, self._synchronous)
             self._connections.append(connection)
         return connection
+
+    def _snapshot(self, action: Callable[[_Connection], T]) -> T:
+        """Let all that an action reads be of one moment, and end it when it takes too long."""
+        connection = self._connection()
+        ends_at = time.monotonic() + READ_SECONDS
+        connection.sql.set_progress_handler(lambda: time.monotonic() > ends_at, _PROGRESS_STEPS)
+        connection.sql.execute("BEGIN")
+        try:
+            return action(connection)
+        finally:
+            connection.sql.set_progress_handler(None, 0)
+            if connection.sql.in_transaction:
+                connection.sql.execute("ROLLBACK")
 
     def _transaction(self, action: Callable[[_Connection], T]) -> T:
         connection = self._connection()
@@ -213,17 +229,22 @@ class SqliteCollection:
             return _if_no_table(e, None)
         return None if row is None else orjson.loads(row[0])
 
+    def _clause(self, connection: _Connection, query: Query) -> Clause:
+        known = self._store.indexed.get(self._table, frozenset())
+        plain = {path for path in paths_of(query) & known if not connection.run(has_array(self._table, path)).fetchone()[0]}
+        return compile_query(query, plain=plain)
+
     def _find(self, connection: _Connection, query: Query, sort: Sort, skip: int, limit: int) -> list[str]:
-        clause = compile_query(query)
-        statement = f"SELECT body FROM {self._table} WHERE {clause.sql} ORDER BY {_order(sort)} LIMIT ? OFFSET ?"
         try:
+            clause = self._clause(connection, query)
+            statement = f"SELECT body FROM {self._table} WHERE {clause.sql} ORDER BY {order_of(sort)} LIMIT ? OFFSET ?"
             return [row[0] for row in connection.run(statement, clause, (limit or -1, skip)).fetchall()]
         except sqlite3.OperationalError as e:
             return _if_no_table(e, [])
 
     def _count(self, connection: _Connection, query: Query) -> int:
-        clause = compile_query(query)
         try:
+            clause = self._clause(connection, query)
             return int(connection.run(f"SELECT count(*) FROM {self._table} WHERE {clause.sql}", clause).fetchone()[0])
         except sqlite3.OperationalError as e:
             return _if_no_table(e, 0)
@@ -271,147 +292,11 @@ class SqliteCollection:
         return True
 
     def _delete_many(self, connection: _Connection, query: Query) -> int:
-        clause = compile_query(query)
         try:
+            clause = self._clause(connection, query)
             return connection.run(f"DELETE FROM {self._table} WHERE {clause.sql}", clause).rowcount
         except sqlite3.OperationalError as e:
             return _if_no_table(e, 0)
-
-
-class _Clause:
-    """A WHERE clause with its parameters, in order, and the predicates its cc_match calls name."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.sql = "1"
-        self.parameters: list[Any] = []
-        self.predicates: list[Predicate] = []
-
-    def bind(self, *values: Any) -> None:
-        """Add parameters, left to right."""
-        self.parameters.extend(float(value) if isinstance(value, int) and abs(value) >= _TOO_LARGE else value for value in values)
-
-    def exact(self, query: Query) -> str:
-        """Return a call that has evaluate.py judge the row."""
-        self.predicates.append(lambda document: matches(query, document))
-        self.bind(len(self.predicates) - 1)
-        return "cc_match(body, ?)"
-
-
-def compile_query(query: Query) -> _Clause:
-    """Return the clause of a query tree. Values are bound and paths quoted: nothing of a client's is SQL."""
-    clause = _Clause()
-    clause.sql = _sql(clause, query)
-    return clause
-
-
-def _sql(clause: _Clause, query: Query) -> str:
-    match query:
-        case And(parts):
-            return " AND ".join(f"({_sql(clause, part)})" for part in parts) or "1"
-        case Or(parts):
-            return " OR ".join(f"({_sql(clause, part)})" for part in parts) or "0"
-        case Not(part):
-            return f"({_sql(clause, part)}) IS NOT TRUE"
-        case Compare(path, "ne", value):
-            return f"({_sql(clause, Compare(path, 'eq', value))}) IS NOT TRUE"
-        case _:
-            return _leaf_sql(clause, query)
-
-
-def _leaf_sql(clause: _Clause, query: Compare | In | Exists | Size | ElemMatch | Prefix) -> str:
-    """Return `plain OR (array AND exact)`: both sides can use an index on the path's key."""
-    key = _key(query.path)
-    if key is None:
-        return clause.exact(query)
-    plain = _plain_sql(clause, query, key)
-    if query.path == "_id" and plain is not None:
-        return plain
-    array = f"{key} = {_ARRAY} AND {clause.exact(query)}"
-    return array if plain is None else f"{plain} OR ({array})"
-
-
-def _plain_sql(clause: _Clause, query: Compare | In | Exists | Size | ElemMatch | Prefix, key: str) -> str | None:
-    """Return the condition for rows without an array on the path; None when only an array can match."""
-    match query:
-        case Compare(_, "eq", value):
-            return _equal_sql(clause, query, key, (value,))
-        case In(_, values):
-            return _equal_sql(clause, query, key, values)
-        case Compare(_, op, value):
-            return _ordered_sql(clause, query, key, op, value)
-        case Exists("_id", present):
-            return "1" if present else "0"
-        case Exists(path, present):
-            return f"{key} IS NOT {_ARRAY} AND json_type(body, {_quoted(path.split('.'))}) IS {'NOT ' if present else ''}NULL"
-        case Prefix(_, text):
-            clause.bind(text, len(text), text)
-            return f"({key} >= ? AND {key} < X'' AND substr({key}, 1, ?) = ?)"
-        case _:
-            return None
-
-
-def _equal_sql(clause: _Clause, query: Query, key: str, values: Sequence[Any]) -> str:
-    simple = [value for value in values if isinstance(value, str | int | float) and not isinstance(value, bool)]
-    words = ["?"] * len(simple) + [_TRUE if value else _FALSE for value in values if isinstance(value, bool)]
-    conditions = [f"{key} IN ({', '.join(words)})"] if words else []
-    clause.bind(*simple)
-    if any(value is None for value in values):
-        conditions.append(f"{key} IS NULL")
-    if any(isinstance(value, Mapping) for value in values):
-        conditions.append(f"({key} = {_OBJECT} AND {clause.exact(query)})")
-    return f"({' OR '.join(conditions) or '0'})"
-
-
-def _ordered_sql(clause: _Clause, query: Query, key: str, op: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return f"({key} IS NOT {_ARRAY} AND {clause.exact(query)})"
-    clause.bind(value)
-    comparison = f"{key} {_SQL_OPERATOR[op]} ?"
-    if isinstance(value, str):
-        return f"({comparison} AND {key} {'>= ' + repr('') if op in {'lt', 'lte'} else '< X' + repr('')})"
-    return f"({comparison})" if op in {"lt", "lte"} else f"({comparison} AND {key} < '')"
-
-
-def _order(sort: Sort) -> str:
-    parts = [f"{_key(path) or 'NULL'} {'ASC' if direction > 0 else 'DESC'}" for path, direction in sort]
-    return ", ".join([*parts, "id ASC"])
-
-
-def _key(path: str) -> str | None:
-    """Return the expression that stands for the value at the path, or None when SQLite cannot name it.
-
-    An array anywhere on the way gives one value for all arrays, because SQLite has no multikey index.
-    """
-    if path == "_id":
-        return "id"
-    segments = path.split(".")
-    if not all(segments) or _HARD.search(path):
-        return None
-    ways = "".join(f"WHEN json_type(body, {_quoted(segments[:n])}) = 'array' THEN {_ARRAY} " for n in range(1, len(segments)))
-    full = _quoted(segments)
-    rest = (
-        f"CASE json_type(body, {full}) WHEN 'array' THEN {_ARRAY} WHEN 'object' THEN {_OBJECT} "
-        f"WHEN 'false' THEN {_FALSE} WHEN 'true' THEN {_TRUE} ELSE json_extract(body, {full}) END"
-    )
-    return f"(CASE {ways}ELSE {rest} END)" if ways else f"({rest})"
-
-
-def _unique_key(path: str) -> str:
-    """Return the expression a unique index is on: every value apart, null and missing the same."""
-    if path == "_id":
-        return "id"
-    full = _quoted(path.split("."))
-    whole = f"CAST(json_extract(body, {full}) AS BLOB)"
-    return (
-        f"(CASE json_type(body, {full}) WHEN 'array' THEN {whole} WHEN 'object' THEN {whole} WHEN 'false' THEN {_FALSE} "
-        f"WHEN 'true' THEN {_TRUE} ELSE coalesce(json_extract(body, {full}), X'00') END)"
-    )
-
-
-def _quoted(segments: Sequence[str]) -> str:
-    path = "$" + "".join(f'."{segment}"' for segment in segments)
-    return "'" + path.replace("'", "''") + "'"
 
 
 def _dump(document: Mapping[str, Any]) -> str:
@@ -419,27 +304,6 @@ def _dump(document: Mapping[str, Any]) -> str:
         return orjson.dumps(document).decode()
     except orjson.JSONEncodeError as e:
         raise StoreError(f"A document cannot be stored: {e}.") from e
-
-
-def _sync_indexes(connection: _Connection, declared: Mapping[str, Sequence[Index]]) -> None:
-    wanted: dict[str, str] = {}
-    for collection, indexes in declared.items():
-        connection.make_table(f'"c_{collection}"')
-        wanted |= {f"cc_{collection}__{index.name}": _index_sql(collection, index) for index in indexes}
-    rows = connection.run("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE 'cc\\_%' ESCAPE '\\'").fetchall()
-    have = {name: sql for name, sql in rows if name.partition("__")[0].removeprefix("cc_") in declared}
-    for name, sql in have.items():
-        if wanted.get(name) != sql:
-            connection.run(f'DROP INDEX "{name}"')
-    for name, sql in wanted.items():
-        if have.get(name) != sql:
-            connection.run(sql)
-
-
-def _index_sql(collection: str, index: Index) -> str:
-    expression = _unique_key if index.unique else (lambda path: _key(path) or "NULL")
-    keys = ", ".join(f"{expression(path)} {'ASC' if direction > 0 else 'DESC'}" for path, direction in index.keys)
-    return f'CREATE {"UNIQUE " if index.unique else ""}INDEX "cc_{collection}__{index.name}" ON "c_{collection}" ({keys})'
 
 
 def _refusing_index(text: str) -> str:
@@ -467,4 +331,6 @@ def _reason(error: sqlite3.Error) -> tuple[str, bool]:
         return "it is damaged. Restore it from a backup.", True
     if "unable to open" in text:
         return "it cannot be opened. Check the directory and its owner.", True
+    if "interrupted" in text:
+        return f"a read took longer than {READ_SECONDS:.0f} s. Filter and sort by indexed fields; docs/admin/database.md has them.", False
     return f"{text}.", True
