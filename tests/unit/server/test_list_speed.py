@@ -27,17 +27,23 @@ MORE = {
 
 
 @pytest.fixture
-async def app(tmp_path):
-    app = create_app(Settings(data_dir=tmp_path, tls=False))
-    await app.state.parts.store.sync_indexes(app.state.rest.indexes())
-    yield app
-    await app.state.parts.store.close()
+async def store(tmp_path):
+    store = a_store(tmp_path)
+    yield store
+    await store.close()
 
 
-async def plan(app, name, parameters):
+@pytest.fixture
+async def resources(tmp_path, store):
+    rest = create_app(Settings(data_dir=tmp_path, tls=False), store=store).state.rest
+    await store.sync_indexes(rest.indexes())
+    return rest.resources
+
+
+async def plan(store, resource, parameters):
     """Return how SQLite would answer a list and its total."""
-    listing = parse_listing(parameters, app.state.rest.resources[name])
-    collection = app.state.parts.store.collection(name)
+    listing = parse_listing(parameters, resource)
+    collection = store.collection(resource.name)
 
     def explain(connection):
         clause = collection._clause(connection, listing.query)
@@ -48,37 +54,37 @@ async def plan(app, name, parameters):
         total = connection.run(f"EXPLAIN QUERY PLAN SELECT count(*) FROM {table}", clause).fetchall()
         return [row[3] for row in found], [row[3] for row in total]
 
-    return await app.state.parts.store.read(explain)
+    return await store.read(explain)
 
 
-async def test_every_known_list_and_its_total_use_an_index(app):
-    asked = {name: call for name, call in (LISTS | MORE).items() if call[0] in app.state.rest.resources}
+async def test_every_known_list_and_its_total_use_an_index(store, resources):
+    asked = {name: call for name, call in (LISTS | MORE).items() if call[0] in resources}
     assert len(asked) >= 9
     for name, (resource, parameters) in asked.items():
-        for steps in await plan(app, resource, parameters):
+        for steps in await plan(store, resources[resource], parameters):
             read = [step for step in steps if step.startswith(("SCAN", "SEARCH"))]
             assert read, (name, steps)
             assert all(" INDEX " in step for step in read), (name, steps)
 
 
-async def test_known_lists_are_read_in_their_order_instead_of_being_sorted(app):
+async def test_known_lists_are_read_in_their_order_instead_of_being_sorted(store, resources):
     """All but the restores of a cluster, which are looked for in two indexes: few documents, and none of other clusters."""
     for name, (resource, parameters) in (LISTS | MORE).items():
-        if resource in app.state.rest.resources and '"$or"' not in parameters.get("where", ""):
-            steps, _ = await plan(app, resource, parameters)
+        if resource in resources and '"$or"' not in parameters.get("where", ""):
+            steps, _ = await plan(store, resources[resource], parameters)
             assert not any("TEMP B-TREE" in step for step in steps), (name, steps)
 
 
-async def test_an_array_where_none_is_expected_is_found_all_the_same(app):
+async def test_an_array_where_none_is_expected_is_found_all_the_same(store, resources):
     """It takes the slower way for its path, until it is gone."""
-    jobs = app.state.parts.store.collection("jobs")
+    jobs = store.collection("jobs")
     for number, cluster in enumerate(["1" * 24, ["1" * 24, "2" * 24], "2" * 24]):
         await jobs.insert({"_id": f"{number:024x}", "cluster": cluster, "start_time": number, "display_type": "K8S_SNAP"})
-    query = parse_listing(LISTS["rancher: jobs"][1], app.state.rest.resources["jobs"]).query
+    query = parse_listing(LISTS["rancher: jobs"][1], resources["jobs"]).query
     assert [one["start_time"] for one in await jobs.find(query, sort=[("start_time", -1)])] == [1, 0]
     await jobs.update(f"{1:024x}", Update(set={"cluster": "1" * 24}))
     assert await jobs.count(query) == 2
-    steps, _ = await plan(app, *LISTS["rancher: jobs"])
+    steps, _ = await plan(store, resources["jobs"], LISTS["rancher: jobs"][1])
     assert not any("MULTI-INDEX" in step for step in steps)
 
 

@@ -16,7 +16,7 @@ from .answers import json_response
 from .body import read_object
 from .context import RequestContext
 from .documents import Documents, copied, not_unique, settable_fields
-from .embed import Tree, embed, expand, parse_embedded
+from .embed import CHUNK, Tree, embed, expand, parse_embedded
 from .listing import MAX_SKIP, Listing, page_links, parse_listing
 from .resource import Resource
 from .validation import check_bound, check_immutable, judge, merged, settable
@@ -263,13 +263,21 @@ async def check_references(
     issues: dict[str, str] = {}
     for name, by_id in wanted.items():
         ids = tuple(one.lower() for one in by_id if is_id(one.lower()))
-        query = both(In("_id", ids), _reachable(context, name, f"{resource.name}.{operation}"))
-        found = await context.store.collection(name).find(query, projection={"_id": True}) if ids else []
-        known = {one["_id"] for one in found}
+        known = await _known(context, name, ids, permission=f"{resource.name}.{operation}")
         noun = context.resources[name].noun if name in context.resources else name
         issues |= {path: f'There is no {noun} with the id "{one[:40]}".' for one, path in by_id.items() if one.lower() not in known}
     if issues:
         raise InvalidError(next(iter(issues.values())), issues=issues)
+
+
+async def _known(context: RequestContext, name: str, ids: Sequence[str], *, permission: str) -> set[str]:
+    """Return which of the ids are documents that the caller may name. A body of 1 MiB holds tens of thousands: each query asks for some."""
+    reachable = _reachable(context, name, permission)
+    known: set[str] = set()
+    for start in range(0, len(ids), CHUNK):
+        query = both(In("_id", tuple(ids[start : start + CHUNK])), reachable)
+        known |= {one["_id"] for one in await context.store.collection(name).find(query, projection={"_id": True})}
+    return known
 
 
 def _reachable(context: RequestContext, name: str, permission: str) -> Query:
