@@ -115,5 +115,6 @@ async def test_secrets_in_addresses_stay_out_of_the_log(shared):
     account = await an_account(shared)
     with structlog.testing.capture_logs() as logged:
         await call_back(shared, account["status"]["moveToActiveURL"])
-    paths = [line["path"] for line in logged if "path" in line]
-    assert paths == [f"/api/v1/cloudaccounts/{account['_id']}.…/action/move-to-active"]
+    secret = account["status"]["moveToActiveURL"].rpartition("/action/")[0].rpartition(".")[2]
+    assert logged
+    assert not [line for line in logged if secret in str(line)]

@@ -146,6 +146,6 @@ def test_namespaces_are_renamed_by_map_then_prefix_and_suffix():
 def test_inventory_difference_touches_only_what_changed():
     inventory = Inventory(taken_at=datetime.now(UTC), kubernetes_version="v1", node_count=1, namespaces=("new", "same"))
     wanted = rows(inventory, cluster_id="c")["kubenamespaces"]
-    stored = [{"_id": "1", "cluster_id": "c", "name": "same"}, {"_id": "2", "cluster_id": "c", "name": "old"}]
+    stored = [{"_id": "1", "cluster_id": "c", "name": "same", "k8s_uid": ""}, {"_id": "2", "cluster_id": "c", "name": "old"}]
     plan = diff(stored, wanted)
     assert ([row["name"] for row in plan.insert], dict(plan.change), plan.delete) == (["new"], {}, ("2",))
