@@ -65,6 +65,7 @@ check-doors:
 generated: init ## Check that generated files are what their generators would write
 	@python -m tools.settings_reference --check
 	python -m tools.openapi --check
+	python -m tools.permissions_reference --check
 
 test: lab-build ## Every test; the command that CI runs
 	@pytest tests/unit $(SPREAD) $(ARGS)

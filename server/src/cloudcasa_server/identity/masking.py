@@ -22,7 +22,7 @@ CHANGED = "******** (changed)"
 MAX_BYTES = 32_768
 """Largest before or after that is kept: a document may be a megabyte, and there may be many changes of it."""
 _SOUNDS_SECRET = re.compile(
-    r"pass(word|phrase|wd)|secret|token|credential|private_?key|api_?key|access_?key|encryption_?key|authorization", re.IGNORECASE
+    r"pass(word|phrase|wd)|secret|token|credential|(private|api|access|encryption)[-_]?key|authorization", re.IGNORECASE
 )
 _LEFT_OUT = frozenset({*ENVELOPE, "status"})
 

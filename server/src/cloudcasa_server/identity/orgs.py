@@ -56,6 +56,7 @@ ORGS = Resource(
     references={"backup_provider.user_objectstore": "objectstores"},
     unique=(Unique(("only",), "There is one organisation in an installation, and it exists already."),),
     methods=frozenset({"list", "get", "replace", "patch"}),
+    is_shared=True,
 )
 """`only` holds true in each, and must be unique: so two that start at once make one."""
 

@@ -83,6 +83,7 @@ MIGRATIONS = Resource(
         Index("policy", (("policy", 1),)),
     ),
     belongs={CLUSTERS: within("backup.cluster", "restore.cluster")},
+    also_needs={"create": ("kubeclusters.backup", "kubeclusters.restore")},
     hooks=MigrationHooks(),
     docs=Docs(shown=MigrationShown, example=EXAMPLE),
 )

@@ -1,0 +1,53 @@
+"""What the audit log keeps of a document: no secrets, and not too much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from cloudcasa_server.identity.masking import MASK, MAX_BYTES, bounded, masked
+from cloudcasa_server.kit.rest import Resource
+from hypothesis import given
+from hypothesis import strategies as st
+
+BOX = Resource(
+    name="boxes",
+    title="Box",
+    noun="box",
+    write_only=frozenset({"lock.code"}),
+    hidden=frozenset({"inner"}),
+    guarded={"view": "boxes.update"},
+)
+
+
+def test_masking_follows_the_declaration_and_names_that_sound_secret() -> None:
+    document = {
+        "_id": "1",
+        "status": {"a": 1},
+        "lock": {"code": "sealed", "brand": "x"},
+        "inner": "deep",
+        "view": "https://secret",
+        "options": [{"Password": "p", "apiKey": "k", "keys": 3, "db_token": {"value": "t", "days": 3}}],
+        "tags": {"aws_secret_access_key": "s", "private-key": "k", "owner": "ann", "is_secret": True},
+    }
+    assert masked(document, BOX) == {
+        "lock": {"code": MASK, "brand": "x"},
+        "view": MASK,
+        "options": [{"Password": MASK, "apiKey": MASK, "keys": 3, "db_token": {"value": MASK, "days": 3}}],
+        "tags": {"aws_secret_access_key": MASK, "private-key": MASK, "owner": "ann", "is_secret": True},
+    }
+    assert masked(None, BOX) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(max_size=2_000),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=20), inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=20), json_values | st.just("x" * 40_000), max_size=12))
+def test_what_is_kept_of_a_document_is_bounded(document: dict[str, Any]) -> None:
+    kept = bounded(document)
+    assert set(kept) == set(document)
+    assert len(orjson.dumps(kept)) <= MAX_BYTES + 100 * len(document)
