@@ -74,7 +74,9 @@ def _row(rest: RestApi, route: AccessRoute, method: str) -> Row:
     more = resource.also_needs.get(CREATE, ()) if resource and is_create else ()
     roles = tuple(YES if _has(rest, role, method, access_of=route) else NO for role in BuiltIn)
     teams = [
-        _scoped(resource, anchor, is_read=permission.endswith(f".{READ}"), is_create=is_create) if roles[1] == YES else NO
+        _scoped(resource, anchor, is_read=permission.endswith(f".{READ}"), is_create=is_create, is_whole=access.is_whole)
+        if roles[1] == YES
+        else NO
         for anchor in (CLUSTERS, NAMESPACES)
     ]
     return Row(route.path, method, " and ".join((permission, *more)), "apikey" in access.refuses, roles, *teams)
@@ -89,9 +91,9 @@ def _has(rest: RestApi, role: BuiltIn, method: str, *, access_of: AccessRoute) -
     return True
 
 
-def _scoped(resource: Resource | None, anchor: str, *, is_read: bool, is_create: bool) -> str:
+def _scoped(resource: Resource | None, anchor: str, *, is_read: bool, is_create: bool, is_whole: bool) -> str:
     if resource is None:
-        return OWN
+        return NO if is_whole else OWN
     if anchor in resource.belongs or (resource.name == anchor and not is_create):
         return OWN
     if is_read and resource.is_shared:

@@ -60,6 +60,7 @@ def leaves(paths: st.SearchStrategy[str]) -> st.SearchStrategy[Query]:
         st.builds(Prefix, paths, TEXT),
         st.builds(ElemMatch, paths, st.builds(Compare, KEYS, st.sampled_from(["eq", "gt", "lt"]), st.one_of(NUMBERS, TEXT))),
         st.builds(ElemMatch, paths, st.builds(Compare, st.just(""), st.sampled_from(["eq", "gt", "lt"]), st.one_of(NUMBERS, TEXT))),
+        st.builds(ElemMatch, paths, st.builds(Not, st.builds(In, st.just(""), st.lists(st.one_of(NUMBERS, TEXT), max_size=3).map(tuple)))),
     )
 
 

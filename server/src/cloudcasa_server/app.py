@@ -48,6 +48,7 @@ from .identity import (
     wire_people,
 )
 from .identity.served import declare as declare_identity
+from .identity.service import BOOTSTRAP_FILE
 from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
 from .job.metrics import JobMetrics
@@ -62,7 +63,7 @@ from .kit.crypto import Vault, load_vault
 from .kit.migration import Migrator
 from .kit.observe import Metrics, ObservedStore
 from .kit.openapi import install_page
-from .kit.rest import Access, Documents, Resource, RestApi, Services, open_access
+from .kit.rest import Access, Change, Documents, Resource, RestApi, Services, open_access
 from .kit.settings import Settings
 from .kit.store import Store, open_store, wait_until_reachable
 from .kit.tls import Certificate, ensure_certificate, own_certificate
@@ -206,7 +207,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     resolver = Resolver(store=store, stores=stores, images=images)
     rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
     points = documents(RECOVERY_POINTS)
-    scripts = _scripts(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories)
+    scripts = _scripts(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories, audit=audit)
     runner = Runner(
         jobs=jobs,
         bus=bus,
@@ -253,13 +254,15 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     )
 
 
-def _scripts(*, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Documents, inventories: Inventories) -> Mapping[str, Script]:
+def _scripts(
+    *, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Documents, inventories: Inventories, audit: AuditLog
+) -> Mapping[str, Script]:
     backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories).script()
     return {
         JobType.K8S_SNAP.value: backup,
         JobType.K8S_COPY.value: backup,
         JobType.RESTORE.value: RestoreScript(jobs=jobs, outbox=outbox, points=points).script(),
-        JobType.DELETE_BACKUP.value: DeleteScript(jobs=jobs, outbox=outbox, points=points).script(),
+        JobType.DELETE_BACKUP.value: DeleteScript(jobs=jobs, outbox=outbox, points=points, recorder=audit).script(),
     }
 
 
@@ -269,6 +272,8 @@ def _lifespan(parts: Parts) -> Any:
         await open_database(app)
         await seed_roles(parts.roles, known=app.state.rest.permissions)
         app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
+        if app.state.has_new_key:
+            await parts.audit.record(Change("create", APIKEYS.name, name=BOOTSTRAP_FILE, message="Nobody was left who may do everything."))
         await parts.people.prepare()
         await parts.stores.repository_password()
         await sync_templates(Documents(HOOK_TEMPLATES, store=parts.store, clock=parts.clock, vault=parts.vault))

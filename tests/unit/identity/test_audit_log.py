@@ -180,3 +180,18 @@ async def test_refusals_are_told_apart_by_caller_place_and_document(tmp_path: Pa
     await log.record(Change("login", "users", name="ann", principal=an_admin()))
     assert await store.collection("auditlogs").count() == 5
     await store.close()
+
+
+async def test_a_credential_that_is_not_good_is_written_without_being_shown(house: House) -> None:
+    wrong = "x" * 120
+    for _ in range(2):
+        assert (await house.client.get("/api/v1/policies", headers={"Authorization": f"Bearer {wrong}"})).status_code == 401
+    assert (await house.client.get("/api/v1/policies")).status_code == 401
+    entries = await house.entries(operation="authenticate")
+    assert [(one["user"], one["outcome"]) for one in entries] == [("anonymous", "REFUSED")]
+    assert wrong not in json.dumps(entries)
+
+
+async def test_the_first_key_is_written_as_made_by_the_server(house: House) -> None:
+    (entry,) = await house.entries(user="system", resource="apikeys")
+    assert (entry["operation"], entry["address"], entry["principal"]) == ("create", "", {"kind": "system", "id": ""})

@@ -21,6 +21,7 @@ from cloudcasa_server.kit.rest import (
     ResourceModel,
     Scope,
     known_access,
+    requires,
     within,
 )
 from cloudcasa_server.kit.store import Document, eq
@@ -127,6 +128,7 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     for resource in (HOUSES, Resource(**{**fields_of(ROOMS), "hooks": hooks}), PAINTS, LETTERS, PEOPLE):
         rest.add(resource)
     rest.action("rooms", "knock", knock, access=Access({"POST": "houses.knock"}))
+    rest.route("/api/v1/whole", me, access=requires("houses.read", is_whole=True))
     rest.route("/api/v1/me", me, access=known_access("everyone is someone"))
     async with serving(rest, store, clock) as api:
         built = await Street(api, hooks).build()
@@ -282,3 +284,9 @@ async def test_a_grant_on_single_documents_covers_these(street: Street) -> None:
     assert answer.status_code == 200, answer.text
     other = await street.api.documents("paints").insert(street.api.documents("paints").new({"name": "green"}))
     assert (await street.ask("PATCH", f"paints/{other['_id']}", json={"name": "x"}, headers={"If-Match": "*"})).status_code == 404
+
+
+async def test_an_answer_about_everything_takes_a_grant_that_holds_everywhere(street: Street) -> None:
+    assert (await street.ask("GET", "whole")).status_code == 403
+    street.be("rooms.read", more=(Grant(frozenset({"houses.read"})),))
+    assert (await street.ask("GET", "whole")).status_code == 200

@@ -59,7 +59,7 @@ class Holders:
     async def of_role(self, role: Document, /) -> list[str]:
         """Return a few of those who have a role, for a sentence."""
         names = (role["_id"], role["name"])
-        query = Or((In("roles", names), In("acls.roles", names)))
+        query = Or((In("roles", names), In("acls.roles", names), In("acls.roles._id", names)))
         found: list[str] = []
         for collection, noun in _NOUNS.items():
             holders = await self.store.collection(collection).find(query, limit=_SHOWN)

@@ -87,4 +87,4 @@ def install_probes(rest: RestApi, monitor: Monitor, *, access: MetricsAccess) ->
 
 
 def _metrics_access(access: MetricsAccess) -> Access:
-    return requires("metrics.read") if access == "key" else open_access("the operator set CLOUDCASA_METRICS_ACCESS=open")
+    return requires("metrics.read", is_whole=True) if access == "key" else open_access("the operator set CLOUDCASA_METRICS_ACCESS=open")

@@ -13,7 +13,7 @@ from ..job.model import FIRST_STEP, Finish, Goto, JobRequest, Next, Script, Wait
 from ..job.outcome import failure_text
 from ..job.service import Jobs
 from ..kit.errors import InvalidError
-from ..kit.rest import Docs, Documents, Hooks, RequestContext, Resource, within
+from ..kit.rest import Change, Docs, Documents, Hooks, Recorder, RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import And, Document, Update, eq
 from .model import COLLECTION, INDEXES
@@ -89,6 +89,7 @@ class DeleteScript:
     points: Documents
     jobs: Jobs
     outbox: Outbox
+    recorder: Recorder
 
     def script(self) -> Script:
         """Return the steps."""
@@ -99,7 +100,7 @@ class DeleteScript:
         if await self.jobs.store.collection("kubeclusters").get(job["cluster"]) is None:
             place = job["script"]["data"]["place"]
             message = f"The recovery point is forgotten. Its cluster was deleted, so nothing could delete its data: remove {place} by hand."
-            await self.points.delete(job["backup_inst"])
+            await self._drop(job, message)
             return Finish(JobState.PARTIAL, message)
         return Goto("send", {"state": JobState.RUNNING.value}, "Deleting the backup and its data")
 
@@ -123,9 +124,14 @@ class DeleteScript:
 
     async def forget(self, job: Document, /) -> Next:
         """Drop the document and count the cluster's points again."""
-        await self.points.delete(job["backup_inst"])
+        await self._drop(job, "The recovery point and its data are deleted.")
         await count_points(self.points, job["cluster"])
         return Finish(JobState.COMPLETED, "Recovery point deleted")
+
+    async def _drop(self, job: Document, message: str) -> None:
+        """Delete the document, and record that the server did."""
+        if await self.points.delete(job["backup_inst"]):
+            await self.recorder.record(Change("delete", COLLECTION, job["backup_inst"], job["display_name"], message=message))
 
 
 async def count_points(points: Documents, cluster_id: str, /) -> None:

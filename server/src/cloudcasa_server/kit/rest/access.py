@@ -97,6 +97,8 @@ class Access:
     is_open: bool = False
     is_for_all: bool = False
     """Every caller who is known may, whatever the roles."""
+    is_whole: bool = False
+    """The permission must hold everywhere: for answers about the installation, which no scope restricts."""
     reason: str = ""
     refuses: frozenset[str] = frozenset()
     """Kinds of principals that are refused whatever they may do: `apikey` for what only people at a browser may see."""
@@ -110,16 +112,21 @@ class Access:
         if principal.kind in self.refuses:
             raise ForbiddenError(_REFUSED_KIND.get(principal.kind, f'A caller of the kind "{principal.kind}" is not served here.'))
         permission = self.permission(method)
-        if not (self.is_open or self.is_for_all) and not (permission and principal.allows(permission)):
+        if self.is_open or self.is_for_all:
+            return
+        scope = principal.scope(permission) if permission else NOWHERE
+        if not scope:
             raise ForbiddenError(f'This needs the permission "{permission}", which your roles do not give.')
+        if self.is_whole and not scope.is_all:
+            raise ForbiddenError(f'This needs the permission "{permission}" everywhere, and you have it for some documents only.')
 
 
 _REFUSED_KIND = {"apikey": "API Key access is not allowed for this resource. Log in as a user."}
 
 
-def requires(permission: str) -> Access:
+def requires(permission: str, *, is_whole: bool = False) -> Access:
     """Return the access of a route whose every method asks for the same permission."""
-    return Access({"*": permission})
+    return Access({"*": permission}, is_whole=is_whole)
 
 
 def open_access(reason: str) -> Access:

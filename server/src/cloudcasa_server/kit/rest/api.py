@@ -22,7 +22,7 @@ from starlette.types import Scope
 
 from ..clock import Clock
 from ..crypto import Vault
-from ..errors import ForbiddenError, NotFoundError
+from ..errors import ForbiddenError, NotFoundError, UnauthorizedError
 from ..observe import Metrics
 from ..store import Document, Index, Store
 from . import handlers
@@ -35,7 +35,7 @@ from .docs import About, RouteDocs, summary_of
 from .documents import indexes_of
 from .listing import parse_parameters
 from .middleware import EdgeMiddleware
-from .recording import NoRecorder, Outcome, Recorder
+from .recording import Change, NoRecorder, Outcome, Recorder
 from .resource import Resource
 from .sight import SeenResources, Sight
 
@@ -132,7 +132,7 @@ class RestApi:
         """Serve something else. What the handler returns other than a Response becomes JSON."""
 
         async def endpoint(request: Request) -> Response:
-            context = self._context(request, ANONYMOUS if access.is_open else await self.authenticator.authenticate(request))
+            context = self._context(request, ANONYMOUS if access.is_open else await self._known(request))
             try:
                 access.check(context.principal, request.method)
                 answer = await handler(context)
@@ -145,6 +145,16 @@ class RestApi:
         route.access = access
         route.about = about or About(docs=replace(docs, summary=docs.summary or summary_of(handler)))
         self._routes.append(route)
+
+    async def _known(self, request: Request) -> Principal:
+        """Return the caller; a credential that is not good is recorded."""
+        try:
+            return await self.authenticator.authenticate(request)
+        except UnauthorizedError as error:
+            if request.headers.get("authorization"):
+                change = Change("authenticate", "credentials", outcome=Outcome.REFUSED, message=error.text, principal=ANONYMOUS)
+                await self._context(request, ANONYMOUS).tell(change)
+            raise
 
     def _context(self, request: Request, principal: Principal) -> RequestContext:
         request.state.principal_id = principal.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -93,18 +93,15 @@ class RequestContext:
 
     async def record(self, operation: str, resource: str, document: Document, **details: Any) -> None:
         """Tell the recorder what was done to a document."""
+        declaration = self.resources.get(resource)
         change = Change(
-            operation,
-            resource,
-            str(document.get("_id", "")),
-            str(document.get("name", "")),
-            principal=self.principal,
-            address=self.address,
-            request_id=self.request_id,
-            declaration=self.resources.get(resource),
-            **details,
+            operation, resource, str(document.get("_id", "")), str(document.get("name", "")), declaration=declaration, **details
         )
-        await self.recorder.record(change)
+        await self.tell(change)
+
+    async def tell(self, change: Change) -> None:
+        """Tell the recorder what this request did, or tried to."""
+        await self.recorder.record(replace(change, principal=self.principal, address=self.address, request_id=self.request_id))
 
     def documents(self, name: str, /) -> Documents:
         """Return the documents of a resource, by its name: all of them, whoever calls. What a caller names goes through `get`."""
