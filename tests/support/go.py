@@ -139,3 +139,42 @@ JOB = _HEAD | {
 def page(kind: Any) -> dict[str, Any]:
     """Return the type of a list of documents."""
     return {"_items": [kind], "_meta": {"page": int, "max_results": int, "total": int}, "_links": Map(ANY)}
+
+
+_ROW = {"resource": str, "resourceIds": [str], "permissions": [str]}
+USERGROUP = _HEAD | {"users": [str], "acls": [_ROW | {"roles": [{"id": str, "name": str, "type": str}]}]}
+ORGINVITE = _HEAD | {
+    "email": str,
+    "first_name": str,
+    "last_name": str,
+    "state": str,
+    "org": str,
+    "inviter": str,
+    "expires_in_days": int,
+    "usergroups": [str],
+    "tags": Map(str),
+    "acls": [_ROW | {"roles": [{"_id": str, "name": str, "type": str}]}],
+}
+ORG = _HEAD | {"display_name": str, "subscription": str}
+KUBENAMESPACE = _HEAD | {"cluster_id": str, "k8s_uid": str}
+C3TL_BACKUP = _HEAD | {
+    "cluster": str,
+    "cc_user_email": str,
+    "trigger_type": str,
+    "source": {
+        "all_namespaces": bool,
+        "namespaces": [str],
+        "excluded_namespaces": [str],
+        "included_resources": [str],
+        "label_selector": Map(str),
+        "snapshotPersistentVolumes": bool,
+        "csi_snapshot_timeout": int,
+    },
+    "velero": {"fs_backup": bool, "storage_location": str, "volume_snapshot_locations": [str], "retention_days": int},
+    "velero_k8s_uid": str,
+    "status": {
+        "last_job_run_time": int,
+        "velero": {"op_state": str, "op_message": str},
+        "jobs": [{"jobid": str, "state": str, "message": str}],
+    },
+}
