@@ -14,6 +14,7 @@ from cloudcasa_agent.velero.completeness import find_left_out
 from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
 from cloudcasa_agent.velero.errors import NamespaceNotFoundError
+from cloudcasa_agent.velero.hurry_backup import hurry_backup
 from cloudcasa_agent.velero.outcome import backup_output
 from cloudcasa_agent.velero.resources import BACKUP_NAME_LABEL, BACKUPS, DATA_UPLOADS, label_value
 from cloudcasa_agent.velero.storage import ensure_storage
@@ -26,7 +27,9 @@ async def run_backup(command: BackupRun, *, context: Context) -> BackupOutput:
     drive = context.drive()
     backup = await find_by_command(drive, BACKUPS) or await _create(command, context=context)
     selector = f"{BACKUP_NAME_LABEL}={label_value(command.backup_name)}"
-    watched = await watch_run(drive, BACKUPS, backup, movements=DATA_UPLOADS, selector=selector)
+    watched = await watch_run(
+        drive, BACKUPS, backup, movements=DATA_UPLOADS, selector=selector, beside=hurry_backup(drive, selector=selector)
+    )
     source = Source(name=command.backup_name, storage=command.storage, namespace=drive.namespace, command_id=drive.command_id)
     read = await read_artifacts(drive.client, source, kinds=BACKUP_KINDS, phase=watched.phase)
     left_out, unchecked = await find_left_out(drive.client, watched.run, looked_at=read.looked_at)

@@ -14,6 +14,7 @@ from cloudcasa_agent.velero.build import build_restore
 from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
 from cloudcasa_agent.velero.errors import BackupNotFoundError
+from cloudcasa_agent.velero.hurry_restore import hurry_restore
 from cloudcasa_agent.velero.outcome import expected_volumes, restore_output
 from cloudcasa_agent.velero.resources import BACKUPS, DATA_DOWNLOADS, RESTORE_NAME_LABEL, RESTORES, label_value
 from cloudcasa_agent.velero.storage import ensure_storage
@@ -28,7 +29,9 @@ async def run_restore(command: RestoreRun, *, context: Context) -> RestoreOutput
     drive = context.drive()
     restore = await find_by_command(drive, RESTORES) or await _create(command, context=context)
     selector = f"{RESTORE_NAME_LABEL}={label_value(command.restore_name)}"
-    watched = await watch_run(drive, RESTORES, restore, movements=DATA_DOWNLOADS, selector=selector)
+    watched = await watch_run(
+        drive, RESTORES, restore, movements=DATA_DOWNLOADS, selector=selector, beside=hurry_restore(drive, selector=selector)
+    )
     source = Source(name=command.restore_name, storage=command.storage, namespace=drive.namespace, command_id=drive.command_id)
     read, backed_up = await asyncio.gather(
         read_artifacts(drive.client, source, kinds=RESTORE_KINDS, phase=watched.phase), _backed_up_volumes(command, drive=drive)

@@ -7,8 +7,9 @@ plain frames. Phases are an open set: only the terminal ones of the contract end
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from cloudcasa_contract.base import CommandId
 from cloudcasa_contract.commands import COMMAND_LABEL
@@ -16,12 +17,14 @@ from cloudcasa_contract.frames import Progress, VolumeProgress
 from cloudcasa_contract.states import TERMINAL_VELERO_PHASES
 
 from cloudcasa_agent.kit.errors import AgentError
+from cloudcasa_agent.kit.logging import get_logger
 from cloudcasa_agent.kube import AlreadyExistsError, EventKind, JsonObject, KubeClient, Resource
 
 from .errors import BackupExistsError, BackupVanishedError, EngineTimeoutError
 from .resources import command_selector
 
 _LONGEST_SECONDS = 24 * 3600.0
+_log = get_logger("velero")
 
 Tell = Callable[[Progress], None]
 
@@ -98,14 +101,21 @@ async def create_or_find(drive: Drive, resource: Resource, body: JsonObject) -> 
     raise BackupExistsError(f'Cannot create {resource.kind} "{name}": one of this name exists and belongs to another command.')
 
 
-async def watch_run(drive: Drive, resource: Resource, run: JsonObject, *, movements: Resource, selector: str) -> Watched:
-    """Watch a run to its terminal phase, telling progress. Raises BackupVanishedError, EngineTimeoutError."""
+async def watch_run(
+    drive: Drive, resource: Resource, run: JsonObject, *, movements: Resource, selector: str, beside: Coroutine[Any, Any, None]
+) -> Watched:
+    """Watch a run to its terminal phase, telling progress. Raises BackupVanishedError, EngineTimeoutError.
+
+    `beside` goes on as long; it hurries the run, and its trouble fails nothing.
+    """
     watched = Watched(run=run)
     try:
         async with asyncio.timeout(_LONGEST_SECONDS), asyncio.TaskGroup() as group:
             volumes = group.create_task(_watch_movements(drive, watched, movements=movements, selector=selector))
+            helper = group.create_task(_calmly(beside))
             await _watch_phase(drive, resource, watched)
             volumes.cancel()
+            helper.cancel()
     except* TimeoutError:
         text = f'{resource.kind} "{run["metadata"]["name"]}" did not end within {_LONGEST_SECONDS / 3600:.0f} hours.'
         raise EngineTimeoutError(text) from None
@@ -114,6 +124,13 @@ async def watch_run(drive: Drive, resource: Resource, run: JsonObject, *, moveme
     final = await drive.client.list(movements, namespace=drive.namespace, label_selector=selector)
     watched.movements |= {item["metadata"]["name"]: item for item in final.items}
     return watched
+
+
+async def _calmly(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except* AgentError as failures:
+        _log.info("The run is not hurried any more", reason=_first(failures).text)
 
 
 def _first(failures: BaseExceptionGroup[AgentError]) -> AgentError:
