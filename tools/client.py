@@ -16,6 +16,10 @@ import httpx
 
 Json = dict[str, Any]
 
+_SHORTEST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 0.25
+"""Between two looks lies a fiftieth of the wait so far, within these bounds: a benchmark of half a second and a demo of minutes poll both."""
+
 FINAL_STATES = frozenset({"COMPLETED", "PARTIAL", "FAILED", "SKIPPED", "CANCELED"})
 
 
@@ -75,15 +79,16 @@ class Client:
 
     def wait(self, path: str, done: Callable[[Json], bool], *, timeout_seconds: float) -> Json:
         """Poll a document until `done`; raise TimeoutError with the last one seen."""
-        deadline = time.monotonic() + timeout_seconds
+        began = time.monotonic()
         while True:
             document = self.get(path)
             if done(document):
                 return document
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout_seconds:
                 text = f"{path} did not get there in {timeout_seconds:.0f} s; last seen: {json.dumps(document, indent=1)[:4000]}"
                 raise TimeoutError(text)
-            time.sleep(0.1)
+            time.sleep(min(max(waited / 50, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS))
 
     def wait_for_job(self, job_id: str, *, timeout_seconds: float = 600) -> Json:
         """Poll a job until it has ended."""
