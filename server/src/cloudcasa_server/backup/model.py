@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from cloudcasa_contract.commands import AGENT_NAMESPACE, Selection
 from pydantic import Field
 
+from ..hook.labels import Labels
 from ..hook.model import HookReference
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
@@ -28,7 +29,7 @@ class Source(ResourceModel):
     excluded_namespaces: list[str] = Field(default_factory=list)
     included_resources: list[str] = Field(default_factory=list)
     excluded_resources: list[str] = Field(default_factory=list)
-    label_selector: dict[str, str] = Field(default_factory=dict)
+    label_selector: Labels = Field(default_factory=dict)
     snapshot_persistent_volumes: bool = Field(default=True, alias="snapshotPersistentVolumes")
     snapshot_longhorn: bool | None = None
     include_unattached_pvcs: bool | None = None

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ..kit.rest import Name, Reference, ResourceModel
+from .labels import MAX_KEYS, check_labels
 
 COLLECTION = "kubehooks"
 TEMPLATES = "kubehooktemplates"
@@ -62,7 +63,7 @@ class Target(ResourceModel):
 class HookRule(ResourceModel):
     """Which pods, and what to run there."""
 
-    labels: dict[str, str] = Field(min_length=1, max_length=MAX_ITEMS)
+    labels: Annotated[dict[str, str], Field(min_length=1, max_length=MAX_KEYS), AfterValidator(check_labels)]
     """Values separated by commas mean OR, several keys AND."""
     target: list[Target] = Field(min_length=1, max_length=MAX_ITEMS)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ..hook.labels import Labels
 from ..hook.model import HookReference
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
@@ -19,7 +20,7 @@ class RestoreSelection(ResourceModel):
 
     all_namespaces: bool = False
     namespaces: list[str] = Field(default_factory=list)
-    label_selector: dict[str, str] = Field(default_factory=dict)
+    label_selector: Labels = Field(default_factory=dict)
     restore_persistent_volumes: bool = Field(default=True, alias="restorePersistentVolumes")
     include_resource_types: list[str] = Field(default_factory=list)
 
