@@ -11,11 +11,12 @@ from .backup.shown import RUN_EXAMPLE
 from .cloud_account import resource as cloud_account
 from .cloud_account.model import Callback
 from .cluster import resource as cluster
+from .dashboard import resource as dashboard
 from .hook.resource import HOOK_TEMPLATES, HOOKS
 from .inventory.resource import INVENTORY_RESOURCES
 from .job import resource as job
 from .kit.openapi import Description, describe
-from .kit.rest import Resource, RestApi, RouteDocs, open_access, requires
+from .kit.rest import Resource, RestApi, RouteDocs, known_access, open_access, requires
 from .migration import resource as migration
 from .object_store.resource import OBJECT_STORES, list_vendor_storage
 from .object_store.shown import VendorStorage
@@ -52,6 +53,9 @@ def declare(rest: RestApi, /) -> None:
     for resource in RESOURCES:
         rest.add(resource)
     run = RouteDocs(body=RunRequest, example=RUN_EXAMPLE)
+    rest.route(
+        dashboard.PATH, dashboard.show, access=known_access("it counts only what the caller may read elsewhere"), docs=dashboard.DOCS
+    )
     rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))

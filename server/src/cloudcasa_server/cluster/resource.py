@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import orjson
-from cloudcasa_contract.states import ClusterState, JobState, JobType
+from cloudcasa_contract.states import ClusterState
 from pydantic import SecretStr
 from starlette.responses import Response
 
@@ -18,17 +16,15 @@ from ..job.service import Jobs
 from ..kit.bus import Bus
 from ..kit.errors import InvalidError, NotFoundError
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
-from ..kit.store import And, Compare, Document, In, Index, eq
+from ..kit.store import And, Document, Index, eq
 from . import shown
 from .credentials import TOKEN_FORM, digest, new_credential, new_token
 from .manifest import ManifestInput, build_manifest
+from .metrics import metrics, parse_days
 from .model import PRO, Cluster
 from .service import session_topic
 
 COLLECTION = "kubeclusters"
-_PERCENT = 100
-DAY_SECONDS = 86400
-_MAX_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +73,10 @@ class ClusterHooks(Hooks):
 
     async def present(self, context: RequestContext, document: Document, /) -> Document:
         """Add `metrics` when they are asked for."""
-        wanted = context.request.query_params.get("metrics")
-        return document | {"metrics": await _metrics(context, document["_id"], wanted)} if wanted else document
+        wanted = context.parameters.get("metrics")
+        if not wanted or context.request.method != "GET":
+            return document
+        return document | {"metrics": await metrics(context, document["_id"], days=parse_days(wanted))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +84,6 @@ class BusBox:
     """The bus, as a service by type."""
 
     bus: Bus
-
-
-async def _metrics(context: RequestContext, cluster_id: str, wanted: str) -> Mapping[str, int]:
-    try:
-        days = min(max(int(orjson.loads(wanted)["days"]), 1), _MAX_DAYS)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        days = 7
-    since = Compare("start_time", "gte", int(context.clock.now().timestamp()) - days * DAY_SECONDS)
-    runs = And((eq("cluster", cluster_id), In("type", (JobType.K8S_SNAP.value, JobType.K8S_COPY.value)), since))
-    jobs = context.store.collection("jobs")
-    total = await jobs.count(runs)
-    good = await jobs.count(And((runs, eq("state", JobState.COMPLETED.value))))
-    claims = await context.store.collection("kubepvclaims").count(eq("cluster_id", cluster_id))
-    return {
-        "total_num_backup_jobs": total,
-        "total_num_successful_backup_jobs": good,
-        "backup_job_success_percentage": round(_PERCENT * good / total) if total else 0,
-        "total_num_pvcs": claims,
-        "total_num_offload_pvcs": 0,
-        "eligible_pvc_offload_coverage_percentage": 0,
-        "total_num_snapshot_pvcs": 0,
-        "eligible_pvc_snapshot_coverage_percentage": 0,
-    }
 
 
 async def show_manifest(context: RequestContext, /) -> Response:

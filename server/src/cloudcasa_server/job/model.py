@@ -102,4 +102,5 @@ INDEXES = (
     Index("backupdef", (("backupdef", 1), ("start_time", -1)), covers=("type",)),
     Index("start_time", (("start_time", -1),)),
     Index("created", (("_created", -1),)),
+    Index("state", (("state", 1), ("type", 1), ("start_time", -1))),
 )

@@ -15,6 +15,7 @@ DAY_SECONDS = 86400
 
 INDEXES = (
     Index("cluster", (("cluster", 1), ("state", 1), ("start_time", -1))),
+    Index("kind", (("cluster", 1), ("state", 1), ("type", 1), ("start_time", -1))),
     Index("backupdef", (("backupdef", 1), ("start_time", -1))),
     Index("objectstore", (("objectstore", 1), ("state", 1))),
     Index("backup_job_id", (("backup_job_id", 1),), unique=True),
