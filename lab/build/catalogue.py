@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .containers import container_recipes, container_ref
-from .files import AZURITE_VERSION, file_recipes
+from .files import file_recipes, node_version
 from .golang import TOOLS, go_recipes, pinned, published_version
 from .images import TAGS, ref, static_image_recipes
 from .plan import Catalogue
@@ -20,7 +20,8 @@ VERSIONS = {
     "versitygw": published_version("versitygw"),
     "coredns": published_version("coredns"),
     "csi-sanity": published_version("csi-sanity"),
-    "azurite": AZURITE_VERSION,
+    "azurite": node_version("azurite", package="azurite"),
+    "oidc-provider": node_version("oidc", package="oidc-provider"),
 }
 """Part -> pinned version, read from where it is pinned."""
 

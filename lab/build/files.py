@@ -1,4 +1,4 @@
-"""Parts that are files: custom resource definitions, kwok's stages, and Azurite.
+"""Parts that are files: custom resource definitions, kwok's stages, and what runs in Node.js: Azurite, an OpenID provider.
 
 The YAML comes out of the very modules that the programs are built from, so it cannot be of another version.
 """
@@ -14,15 +14,20 @@ from .golang import TOOLS, required_module_dir
 from .recipe import Inputs, Maker, Recipe
 from .run import log_path, run
 
-AZURITE = Path(__file__).parent / "azurite"
-AZURITE_VERSION: str = json.loads((AZURITE / "package.json").read_text(encoding="utf-8"))["dependencies"]["azurite"]
+HERE = Path(__file__).parent
 SNAPSHOT_KINDS = ("volumesnapshotclasses", "volumesnapshotcontents", "volumesnapshots")
 STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 
 
+def node_version(name: str, *, package: str) -> str:
+    """Return the version that a part in Node.js pins."""
+    pinned: str = json.loads((HERE / name / "package.json").read_text(encoding="utf-8"))["dependencies"][package]
+    return pinned
+
+
 def file_recipes() -> list[Recipe]:
     """Return the recipes of everything that is neither program, image nor root file system."""
-    return [_snapshot_crds(), _velero_crds(), _kwok_stages(), _azurite()]
+    return [_snapshot_crds(), _velero_crds(), _kwok_stages(), _node("azurite"), _node("oidc")]
 
 
 def _snapshot_crds() -> Recipe:
@@ -51,15 +56,17 @@ def _kwok_stages() -> Recipe:
     return _yaml("kwok-stages", "kwok-stages.yaml", make, module="cluster")
 
 
-def _azurite() -> Recipe:
-    """Return the recipe of Azurite, Azure's blob store in Node.js; run it with `node node_modules/azurite/dist/src/blob/main.js`."""
+def _node(name: str) -> Recipe:
+    """Return the recipe of a part in Node.js: its folder here, with what its lock file pins in node_modules.
+
+    Azurite runs by `node node_modules/azurite/dist/src/blob/main.js`, the OpenID provider by `node provider.mjs`.
+    """
 
     def make(out: Path, _: Inputs) -> None:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(AZURITE / name, out / name)
-        run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=out, log=log_path("azurite"))
+        shutil.copytree(HERE / name, out, dirs_exist_ok=True)
+        run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=out, log=log_path(name))
 
-    return Recipe("file", "azurite", {"azurite": "."}, make, lambda: [AZURITE], commands=("npm", "node"), usual_seconds=45)
+    return Recipe("file", name, {name: "."}, make, lambda: [HERE / name], commands=("npm", "node"), usual_seconds=45)
 
 
 def _yaml(name: str, inside: str, make: Maker, *, module: str) -> Recipe:

@@ -99,9 +99,10 @@ def secret_of(link: str) -> str:
 
 
 @asynccontextmanager
-async def a_people_bench(directory: Path, **settings: Any) -> AsyncIterator[PeopleBench]:
+async def a_people_bench(directory: Path, *, clock: Any = None, **settings: Any) -> AsyncIterator[PeopleBench]:
     """Serve people from a directory; the same one again is a restart, or another replica."""
-    store, vault, clock = a_store(directory), a_vault(), FakeClock()
+    directory.mkdir(exist_ok=True)
+    store, vault, clock = a_store(directory), a_vault(), clock or FakeClock()
     options: dict[str, Any] = {"data_dir": directory, "public_url": URL, "password_memory_kib": 8, "password_passes": 1} | settings
     chosen = Settings(**options)
     keys = ApiKeys(Documents(APIKEYS, store=store, clock=clock, vault=vault), clock=clock)

@@ -17,7 +17,7 @@ from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from .app import SERVER_VERSION, create_app, open_database, server_certificate
+from .app import SERVER_VERSION, create_app, open_database, prepare_identity, server_certificate
 from .identity.recovery import create_admin, password_link
 from .identity.service import BOOTSTRAP_FILE
 from .kit.clock import SystemClock
@@ -190,7 +190,7 @@ def _manage_people(options: argparse.Namespace, settings: Settings) -> int:
         people = app.state.parts.people
         try:
             await open_database(app)
-            await people.prepare()
+            await prepare_identity(app)
             if options.command != _CREATE:
                 return await password_link(people, email=options.email)
             await create_admin(people, email=options.email, password=password, name=options.name)

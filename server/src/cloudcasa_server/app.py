@@ -270,11 +270,10 @@ def _lifespan(parts: Parts) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await open_database(app)
-        await seed_roles(parts.roles, known=app.state.rest.permissions)
+        await prepare_identity(app)
         app.state.has_new_key = await parts.keys.bootstrap(parts.settings.data_dir) is not None
         if app.state.has_new_key:
             await parts.audit.record(Change("create", APIKEYS.name, name=BOOTSTRAP_FILE, message="Nobody was left who may do everything."))
-        await parts.people.prepare()
         await parts.stores.repository_password()
         await sync_templates(Documents(HOOK_TEMPLATES, store=parts.store, clock=parts.clock, vault=parts.vault))
         async with _running(parts):
@@ -282,6 +281,13 @@ def _lifespan(parts: Parts) -> Any:
             yield
 
     return lifespan
+
+
+async def prepare_identity(app: FastAPI) -> None:
+    """Make the built-in roles and the organisation, which people need before they are people."""
+    parts: Parts = app.state.parts
+    await seed_roles(parts.roles, known=app.state.rest.permissions)
+    await parts.people.prepare()
 
 
 async def open_database(app: FastAPI) -> None:

@@ -40,6 +40,17 @@ def test_the_first_administrator_is_made_before_the_first_start(run, tmp_path):
     assert PASSWORD.encode() not in stored
 
 
+async def test_an_administrator_made_before_the_first_start_may_do_everything(run, tmp_path):
+    code, said = await asyncio.to_thread(run, "create-admin", "--email", "ann@example.org", stdin=PASSWORD)
+    assert code == 0, said
+    (tmp_path / "bootstrap-key").write_text("the server makes none, since there is an administrator")
+    async with a_server(tmp_path) as server:
+        body = {"email": "ann@example.org", "password": PASSWORD, "token": True}
+        token = (await server.api.post("/api/v1/auth/login", json=body)).json()["token"]
+        said = (await server.api.get("/api/v1/session", headers={"Authorization": f"Bearer {token}"})).json()
+        assert said["permissions"] == ["*.*"]
+
+
 async def test_an_administrator_made_beside_a_running_server_can_sign_in(run, tmp_path):
     async with a_server(tmp_path) as server:
         code, said = await asyncio.to_thread(run, "create-admin", "--email", "ann@example.org", "--name", "Ann", stdin=PASSWORD)

@@ -38,6 +38,13 @@ class PasswordByLink(ResourceModel):
     password: SecretStr
 
 
+class InvitationByProvider(ResourceModel):
+    """An invitation, and the provider to accept it with."""
+
+    token: SecretStr
+    provider: str = Field(max_length=60)
+
+
 class PreferenceChanges(ResourceModel):
     """Changes of one's preferences, merged object by object; null takes a key away."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..kit.rest import PREFIX, About, Access, Handler, RestApi, RouteDocs, known_access, open_access, summary_of
-from . import bodies, signin
+from . import bodies, oidc, signin
 from .invitations import ORGINVITES
 from .memberships import USERORGS
 from .orgs import ORGS
@@ -25,6 +25,18 @@ _LOGIN = RouteDocs(body=bodies.Credentials, answer=bodies.SignedIn, errors=froze
 _PASSWORD = RouteDocs(body=bodies.PasswordChange, answer=bodies.SignedIn, errors=frozenset({409, 429, 503}))
 _LINKED = RouteDocs(body=bodies.LinkToken)
 _BY_LINK = RouteDocs(body=bodies.PasswordByLink, answer=bodies.SignedIn, errors=frozenset({409, 503}))
+_BY_PROVIDER = RouteDocs(body=bodies.InvitationByProvider, errors=frozenset({503}))
+_START = RouteDocs(status=303, parameters={"next": "Path on this server to come back to."}, errors=frozenset({503}))
+_FINISH = RouteDocs(
+    status=303,
+    parameters={
+        "state": "What was sent along.",
+        "code": "What the provider gives for the person.",
+        "iss": "The provider's issuer.",
+        "error": "Why not.",
+    },
+    errors=frozenset({409, 503}),
+)
 _PREFERENCES = RouteDocs(body=bodies.PreferenceChanges)
 
 _ROUTES: tuple[tuple[str, str, Handler, Access, RouteDocs], ...] = (
@@ -41,6 +53,9 @@ _ROUTES: tuple[tuple[str, str, Handler, Access, RouteDocs], ...] = (
     ("POST", "/auth/link/password", signin.set_password, _LINK, _BY_LINK),
     ("POST", "/auth/invitation", signin.show_invitation, _LINK, _LINKED),
     ("POST", "/auth/invitation/accept", signin.accept_invitation, _LINK, _BY_LINK),
+    ("POST", "/auth/invitation/provider", oidc.accept_with_provider, _LINK, _BY_PROVIDER),
+    ("GET", "/auth/{provider}/start", oidc.start, _OPEN, _START),
+    ("GET", "/auth/{provider}/callback", oidc.finish, _OPEN, _FINISH),
     ("POST", "/auth/invitation/decline", signin.decline_invitation, _LINK, _LINKED),
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..kit.errors import AppError, ForbiddenError, UnauthorizedError
 from ..kit.rest import Documents
 from ..kit.store import And, Document, Update, eq
-from .invitations import ACCEPTED, DECLINED, PENDING, rows_of, taken
+from .invitations import ACCEPTED, DECLINED, PENDING, taken
 from .links import link_hash
 from .memberships import Memberships
 from .passwords import Passwords, check_password
@@ -77,7 +77,7 @@ class Entrance:
             await self.invitations.collection.update(invitation["_id"], back, expected=eq("state", ACCEPTED))
             raise
         groups = invitation.get("usergroups") or []
-        await self.memberships.join(user["_id"], acls=rows_of(invitation), groups=groups)
+        await self.memberships.join(user["_id"], acls=invitation.get("acls") or [], groups=groups)
         return user
 
     async def admit(self, email: str, newcomer: Newcomer, /) -> Document:

@@ -7,14 +7,12 @@ before anything is made, so two who accept the same one at once make one user.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field, field_validator
 
 from ..kit.errors import ConflictError, InvalidError
 from ..kit.rest import Hooks, Name, Reference, RequestContext, Resource, ResourceModel
-from ..kit.store import And, Compare, Document, In, Index, Store, Update, eq
-from .acls import MAX_ROWS, AccessRow
+from ..kit.store import And, Compare, Document, Index, Store, Update, eq
+from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
 from .emails import canonical_email, name_of
 from .granting import settle_giving
 from .links import Links
@@ -60,9 +58,8 @@ class InvitationHooks(Hooks):
         document = await settle_giving(context, document)
         link = context.service(Links).new(page="invitation", seconds=document["expires_in_days"] * DAY_SECONDS)
         context.request.state.invitation_link = link.url
-        shown = {"name": name_of(document["email"]), "org": org["_id"], "inviter": context.principal.email, "acls": []} | document
-        shown["acls"] = await _with_roles(context.store, shown["acls"])
-        return shown | {"email_key": key, "link": link.stored, "expires_at": link.stored["expires_at"]}
+        made = {"name": name_of(document["email"]), "org": org["_id"], "inviter": context.principal.email, "acls": []} | document
+        return made | {"email_key": key, "link": link.stored, "expires_at": link.stored["expires_at"]}
 
     async def present(self, context: RequestContext, document: Document, /) -> Document:
         """Show the link in the answer to the POST that made it."""
@@ -75,20 +72,6 @@ async def _refuse_known(store: Store, key: str, email: str) -> None:
         raise _refused("email", f'"{email}" is a user already.')
     if await store.collection(COLLECTION).count(And((eq("email_key", key), eq("state", PENDING)))):
         raise _refused("email", f'"{email}" is invited already. Cancel that invitation before you make another.')
-
-
-async def _with_roles(store: Store, rows: list[Document]) -> list[Document]:
-    """Return the rows with their roles as known clients want to read them: as objects (rest-api.md 1.12.6)."""
-    ids = tuple({role for row in rows for role in row.get("roles", ())})
-    found = await store.collection("roles").find(In("_id", ids)) if ids else []
-    roles = {role["_id"]: {key: role[key] for key in ("_id", "name", "type") if key in role} for role in found}
-    return [row | {"roles": [roles[role] for role in row.get("roles", ()) if role in roles]} for row in rows]
-
-
-def rows_of(invitation: Document, /) -> list[Document]:
-    """Return the rows as a membership holds them: roles by their ids."""
-    rows: list[dict[str, Any]] = invitation.get("acls") or []
-    return [row | {"roles": [role["_id"] for role in row.get("roles", ())]} for row in rows]
 
 
 def _refused(field: str, text: str) -> InvalidError:
@@ -119,6 +102,7 @@ ORGINVITES = Resource(
     initial=lambda: {"state": PENDING},
     hidden=frozenset({"email_key", "link"}),
     references={"org": "orgs", "usergroups": "usergroups"},
+    expanded={"acls.roles": ("roles", SHOWN_ROLE)},
     unique=(),
     indexes=(
         Index("link", (("link.hash", 1),)),

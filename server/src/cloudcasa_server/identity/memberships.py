@@ -9,14 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from pydantic import Field
 
 from ..kit.errors import ConflictError
 from ..kit.rest import Documents, Reference, Resource, ResourceModel, Unique
-from ..kit.store import Document, In, Store, eq
+from ..kit.store import Document, Store, eq
 from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
 from .granting import GivingHooks
 from .orgs import the_organisation
+from .rolebook import find_roles
+
+log = structlog.get_logger(__name__)
 
 COLLECTION = "userorgs"
 _ATTEMPTS = 5
@@ -49,11 +53,13 @@ USERORGS = Resource(
 
 
 async def role_ids(store: Store, names: Iterable[str], /) -> list[str]:
-    """Return the ids of the roles with these names; a name that no role has stays a name, and gives nothing."""
-    wanted = tuple(dict.fromkeys(names))
-    found = await store.collection("roles").find(In("name", wanted), limit=len(wanted)) if wanted else []
-    ids = {role["name"]: str(role["_id"]) for role in found}
-    return [ids.get(name, name) for name in wanted]
+    """Return the ids of the roles that settings name; those that are not there are left out, and the log says so."""
+    wanted = list(dict.fromkeys(names))
+    roles = await find_roles(store, wanted)
+    for name in wanted:
+        if name not in roles:
+            log.warning("A role that the settings name is not there", role=name)
+    return list(dict.fromkeys(str(roles[name]["_id"]) for name in wanted if name in roles))
 
 
 @dataclass(frozen=True, slots=True)

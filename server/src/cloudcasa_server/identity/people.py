@@ -20,6 +20,7 @@ from .groups import USERGROUPS
 from .invitations import ORGINVITES
 from .links import Links
 from .memberships import USERORGS, Memberships
+from .oidc import AdmissionRules, Arrivals, Flows, Providers
 from .orgs import ORGS, the_organisation
 from .passwords import Cost, Passwords
 from .preferences import Preferences
@@ -47,11 +48,15 @@ class People:
     links: Links
     preferences: Preferences
     doorway: Doorway
+    providers: Providers
+    flows: Flows
+    arrivals: Arrivals
 
     @property
     def services(self) -> tuple[object, ...]:
         """Return what the routes ask for."""
-        return (self.sessions, self.accounts, self.entrance, self.memberships, self.links, self.preferences, self.doorway)
+        local = (self.sessions, self.accounts, self.entrance, self.memberships, self.links, self.preferences, self.doorway)
+        return (*local, self.providers, self.flows, self.arrivals)
 
     async def prepare(self) -> None:
         """Make what a first start needs."""
@@ -85,21 +90,36 @@ def wire_people(settings: Settings, *, store: Store, vault: Vault, clock: Clock,
         idle_seconds=settings.session_idle_seconds,
         lifetime_seconds=settings.session_lifetime_seconds,
     )
+    entrance = Entrance(users, documents(ORGINVITES), members, passwords)
     return People(
         orgs=documents(ORGS),
         users=users,
         callers=KnownCallers(keys, known, settings.public_url),
         sessions=known,
         accounts=Accounts(users, passwords, Throttle(store, clock, vault.digest), links, settings.local_login),
-        entrance=Entrance(users, documents(ORGINVITES), members, passwords),
+        entrance=entrance,
         memberships=members,
         links=links,
         preferences=Preferences(store),
         doorway=Doorway(settings.public_url, _ways(settings)),
+        providers=Providers(settings.oidc_providers, public_url=settings.public_url, clock=clock),
+        flows=Flows(vault, clock),
+        arrivals=Arrivals(entrance, _rules(settings)),
     )
 
 
 def _ways(settings: Settings) -> tuple[Mapping[str, str], ...]:
     """Return the ways to sign in, as the login page shows them."""
     local = [{"id": LOCAL, "name": "Password", "type": "local"}] if settings.local_login else []
-    return (*local,)
+    others = [{"id": one.id, "name": one.name, "type": "oidc", "start": f"/api/v1/auth/{one.id}/start"} for one in settings.oidc_providers]
+    return (*local, *others)
+
+
+def _rules(settings: Settings) -> AdmissionRules:
+    return AdmissionRules(
+        allowed_users=settings.auth_allowed_users,
+        allowed_groups=settings.auth_allowed_user_groups,
+        siteadmin_users=settings.auth_siteadmin_users,
+        siteadmin_groups=settings.auth_siteadmin_user_groups,
+        group_roles=settings.auth_group_roles,
+    )

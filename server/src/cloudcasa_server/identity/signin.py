@@ -48,7 +48,7 @@ def origin_of(request: Request, /) -> Origin:
     return Origin(request.client.host if request.client else "", "".join(one for one in agent if one.isprintable()))
 
 
-async def _read(context: RequestContext, model: type[M]) -> M:
+async def read_open(context: RequestContext, model: type[M]) -> M:
     """Return the body of an open route that changes something."""
     check_origin(context.request, public_url=context.service(Doorway).public_url)
     return parse(await read_object(context.request), model)
@@ -67,7 +67,7 @@ async def list_providers(context: RequestContext, /) -> Mapping[str, Any]:
 
 async def log_in(context: RequestContext, /) -> Response:
     """Sign in with an e-mail address and a password."""
-    body = await _read(context, Credentials)
+    body = await read_open(context, Credentials)
     origin = origin_of(context.request)
     try:
         user = await context.service(Accounts).sign_in(body.email, body.password.get_secret_value(), address=origin.address)
@@ -205,14 +205,14 @@ async def make_password_link(context: RequestContext, document: Document, body: 
 
 async def show_password_link(context: RequestContext, /) -> Mapping[str, Any]:
     """Say whose password a link sets."""
-    body = await _read(context, LinkToken)
+    body = await read_open(context, LinkToken)
     user = await context.service(Accounts).of_link(body.token.get_secret_value())
     return {"user": {"name": user["name"], "email": user["email"]}, "expires_at": user["link"]["expires_at"]}
 
 
 async def set_password(context: RequestContext, /) -> Response:
     """Set a password by a link, and sign in; every other session ends."""
-    body = await _read(context, PasswordByLink)
+    body = await read_open(context, PasswordByLink)
     user = await context.service(Accounts).set_by_link(body.token.get_secret_value(), body.password.get_secret_value())
     await context.service(Sessions).end_all(user["_id"])
     return await signed_in(context, user, method=LOCAL, operation="set-password")
@@ -220,7 +220,7 @@ async def set_password(context: RequestContext, /) -> Response:
 
 async def show_invitation(context: RequestContext, /) -> Mapping[str, Any]:
     """Say who is invited by a link, and by whom."""
-    body = await _read(context, LinkToken)
+    body = await read_open(context, LinkToken)
     invitation = await context.service(Entrance).of_link(body.token.get_secret_value())
     org = await the_organisation(context.documents(ORGS.name))
     keys = ("email", "first_name", "last_name", "inviter", "expires_at")
@@ -229,7 +229,7 @@ async def show_invitation(context: RequestContext, /) -> Mapping[str, Any]:
 
 async def accept_invitation(context: RequestContext, /) -> Response:
     """Accept an invitation with a password, and sign in."""
-    body = await _read(context, PasswordByLink)
+    body = await read_open(context, PasswordByLink)
     if not context.service(Accounts).is_open:
         raise ForbiddenError("Signing in with a password is switched off here. Accept the invitation with one of the providers.")
     user = await context.service(Entrance).accept_with_password(body.token.get_secret_value(), body.password.get_secret_value())
@@ -238,7 +238,7 @@ async def accept_invitation(context: RequestContext, /) -> Response:
 
 async def decline_invitation(context: RequestContext, /) -> Mapping[str, Any]:
     """Decline an invitation."""
-    body = await _read(context, LinkToken)
+    body = await read_open(context, LinkToken)
     invitation = await context.service(Entrance).decline(body.token.get_secret_value())
     await record(context, "decline-invitation", {"email": invitation["email"], "name": invitation["name"]})
     return {"_status": "OK", "state": invitation["state"]}

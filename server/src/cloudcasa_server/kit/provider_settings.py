@@ -36,6 +36,9 @@ class ProviderSettings(BaseModel):
     endpoint_hosts: list[str] = []
     """Further hosts that the discovery document may name for its endpoints. Default: the issuer's own only."""
     email_claim: str = "email"
+    """Claim with the user's e-mail address. Default "email"."""
+    trust_email: bool = False
+    """Take every e-mail address of this provider as verified, for one that does not say so (email_verified). Default false."""
     groups_claim: str = "groups"
     """Claim with the user's groups. Default "groups"."""
 

@@ -137,7 +137,8 @@ class RestApi:
                 access.check(context.principal, request.method)
                 answer = await handler(context)
             except ForbiddenError as error:
-                await _record_refusal(context, path, error)
+                if not access.is_open:  # an open route knows better who was refused, and records it
+                    await _record_refusal(context, path, error)
                 raise
             return answer if isinstance(answer, Response) else json_response(answer)
 

@@ -1,0 +1,51 @@
+"""Who of a provider's people may come in, and with which roles: the operator's lists (rest-api.md 2.15). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..emails import find_email
+from .claims import Person
+
+ADMIN = "ADMIN"
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRules:
+    """The lists of the settings."""
+
+    allowed_users: Sequence[str] = ()
+    allowed_groups: Sequence[str] = ()
+    siteadmin_users: Sequence[str] = ()
+    siteadmin_groups: Sequence[str] = ()
+    group_roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def is_siteadmin(self, person: Person, *, provider: str) -> bool:
+        """Tell whether the person is an administrator of everything."""
+        return _has_user(self.siteadmin_users, person) or _has_group(self.siteadmin_groups, person, provider=provider)
+
+    def lets_in(self, person: Person, *, provider: str) -> bool:
+        """Tell whether the person needs no invitation."""
+        is_allowed = _has_user(self.allowed_users, person) or _has_group(self.allowed_groups, person, provider=provider)
+        return is_allowed or self.is_siteadmin(person, provider=provider)
+
+    def roles(self, person: Person, *, provider: str) -> list[str]:
+        """Return the names of the roles that the provider's groups bring."""
+        brought = [ADMIN] if self.is_siteadmin(person, provider=provider) else []
+        for group, roles in self.group_roles.items():
+            if _has_group([group], person, provider=provider):
+                brought += roles
+        return list(dict.fromkeys(brought))
+
+
+def _has_user(users: Iterable[str], person: Person) -> bool:
+    """Tell whether a list names the person, by an address that the provider vouches for."""
+    key = find_email(person.email) if person.is_verified else None
+    return key is not None and any(find_email(user) == key for user in users)
+
+
+def _has_group(groups: Iterable[str], person: Person, *, provider: str) -> bool:
+    """Tell whether the person is in one of the groups: by name, or by provider and name."""
+    wanted = set(groups)
+    return any(group in wanted or f"{provider}:{group}" in wanted for group in person.groups)
