@@ -13,9 +13,10 @@ from .cloud_account.model import Callback
 from .cluster import resource as cluster
 from .dashboard import resource as dashboard
 from .hook.resource import HOOK_TEMPLATES, HOOKS
+from .identity.cookies import SESSION_COOKIE
 from .inventory.resource import INVENTORY_RESOURCES
 from .job import resource as job
-from .kit.openapi import Description, describe
+from .kit.openapi import BEARER, Description, describe
 from .kit.rest import Resource, RestApi, RouteDocs, known_access, open_access, requires
 from .migration import resource as migration
 from .object_store.resource import OBJECT_STORES, list_vendor_storage
@@ -92,6 +93,15 @@ Times are seconds since 1970, except `_created` and `_updated`. docs/reference/a
 """
 
 
+SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": SESSION_COOKIE,
+    "description": "The session of a person who signed in. A change needs the header `X-Requested-With` too, with any value.",
+}
+
+
 def describe_api(rest: RestApi, /, *, version: str, is_strict: bool = False) -> dict[str, Any]:
     """Return the description of everything declared, OpenAPI 3.1."""
-    return describe(rest, Description(title="CloudCasa", version=version, text=_ABOUT), is_strict=is_strict)
+    about = Description(title="CloudCasa", version=version, text=_ABOUT, security={"bearer": BEARER, "session": SESSION})
+    return describe(rest, about, is_strict=is_strict)

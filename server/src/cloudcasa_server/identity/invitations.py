@@ -10,13 +10,14 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from ..kit.errors import ConflictError, InvalidError
-from ..kit.rest import Hooks, Name, Reference, RequestContext, Resource, ResourceModel
+from ..kit.rest import Docs, Hooks, Name, Reference, RequestContext, Resource, ResourceModel
 from ..kit.store import And, Compare, Document, Index, Store, Update, eq
 from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
 from .emails import canonical_email, name_of
 from .granting import settle_giving
 from .links import Links
 from .orgs import ORGS, the_organisation
+from .shown import INVITATION_EXAMPLE, InvitationShown
 
 COLLECTION = "orginvites"
 PENDING, ACCEPTED, DECLINED, EXPIRED = "PENDING", "ACCEPTED", "DECLINED", "EXPIRED"
@@ -111,4 +112,5 @@ ORGINVITES = Resource(
     ),
     methods=frozenset({"list", "get", "create", "delete"}),
     hooks=InvitationHooks(),
+    docs=Docs(shown=InvitationShown, example=INVITATION_EXAMPLE),
 )

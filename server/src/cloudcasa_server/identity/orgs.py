@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import Field
 
 from ..kit.errors import InvalidError
-from ..kit.rest import Documents, Name, Reference, Resource, ResourceModel, Unique
+from ..kit.rest import Docs, Documents, Name, Reference, Resource, ResourceModel, Unique
 from ..kit.store import Document
+from .shown import ORG_EXAMPLE, OrgShown
 
 COUNTERS = (
     "total_copy_quota",
@@ -57,6 +58,7 @@ ORGS = Resource(
     unique=(Unique(("only",), "There is one organisation in an installation, and it exists already."),),
     methods=frozenset({"list", "get", "replace", "patch"}),
     is_shared=True,
+    docs=Docs(shown=OrgShown, example=ORG_EXAMPLE),
 )
 """`only` holds true in each, and must be unique: so two that start at once make one."""
 

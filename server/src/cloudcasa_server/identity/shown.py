@@ -72,6 +72,59 @@ class AuditEntryShown(ShownModel):
     after: dict[str, Any] | None
 
 
+class OrgShown(ShownModel):
+    """The server's part of the organisation: what is stored for it, in bytes."""
+
+    total_copy_quota: int
+    total_copy_data: int
+    timed_total_copy_data: int
+    total_snapshot_data: int
+    protected_storage_size: int
+    backup_storage_size: int
+
+
+class UserShown(ShownModel):
+    """The server's part of a user."""
+
+    provider: str
+    """`local`, or the OpenID provider that the person signs in with."""
+    password_link: str | None = None
+    """Where that person sets a password: only in the answer to the POST that made the user."""
+
+
+class ShortRole(ShownModel):
+    """A role in short."""
+
+    id: str = Field(alias="_id")
+    name: str
+    type: str
+
+
+class InvitedRow(ShownModel):
+    """What an invitation allows."""
+
+    resource: str
+    resource_ids: list[str] | None = Field(None, alias="resourceIds")
+    permissions: list[str] | None = None
+    roles: list[ShortRole] | None = None
+
+
+class InvitationShown(ShownModel):
+    """The server's part of an invitation."""
+
+    state: Literal["PENDING", "ACCEPTED", "DECLINED", "EXPIRED"]
+    inviter: str
+    """E-mail address of who invites."""
+    expires_at: int
+    """When the link ends, in seconds since 1970."""
+    acls: list[InvitedRow] | None = None
+    invitation_link: str | None = None
+    """Where the person accepts: only in the answer to the POST that made it."""
+
+
+ORG_EXAMPLE = {"name": "organisation", "display_name": "Shop Ltd"}
+USER_EXAMPLE = {"name": "Ann Lee", "email": "ann@example.org", "first_name": "Ann", "last_name": "Lee"}
+INVITATION_EXAMPLE = {"email": "ben@example.org", "first_name": "Ben", "last_name": "Ray"}
 EXAMPLE = {"name": "terraform", "description": "The pipeline of the shop"}
 ROLE_EXAMPLE = {"name": "operator", "description": "Runs backups", "permissions": ["kubebackups.read", "kubeclusters.backup", "jobs.read"]}
 GROUP_EXAMPLE = {

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from ..kit.errors import ConflictError, InvalidError
-from ..kit.rest import Hooks, Name, RequestContext, Resource, ResourceModel, Unique
+from ..kit.rest import Docs, Hooks, Name, RequestContext, Resource, ResourceModel, Unique
 from ..kit.store import Document, Index
 from .emails import canonical_email
 from .escalation import refuse_more
@@ -21,6 +21,7 @@ from .holders import holders_of
 from .links import Links
 from .memberships import Memberships
 from .sessions import Sessions
+from .shown import USER_EXAMPLE, UserShown
 
 COLLECTION = "users"
 LOCAL = "local"
@@ -142,6 +143,7 @@ USERS = Resource(
     indexes=(Index("link", (("link.hash", 1),)),),
     refuses=frozenset({"apikey"}),
     hooks=UserHooks(),
+    docs=Docs(shown=UserShown, example=USER_EXAMPLE),
 )
 
 

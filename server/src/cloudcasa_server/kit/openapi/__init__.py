@@ -1,6 +1,6 @@
 """The description of the API, made of the declarations (docs/adr/0026), and a page to read it with."""
 
-from .document import Description, describe
+from .document import BEARER, Description, describe
 from .page import install_page
 
-__all__ = ["Description", "describe", "install_page"]
+__all__ = ["BEARER", "Description", "describe", "install_page"]

@@ -16,7 +16,7 @@ from .operations import Scene, operation, plural
 from .parts import HEADERS, PARAMETERS, SCHEMAS, error_responses
 from .schemas import resource_schemas, type_name
 
-BEARER = {"type": "http", "scheme": "bearer", "description": "An API key."}
+BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, or the token of a session."}
 
 
 @dataclass(frozen=True, slots=True)

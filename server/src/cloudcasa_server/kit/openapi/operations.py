@@ -21,6 +21,8 @@ _ALWAYS = {400, 503}
 """Of every route: the query string may be no UTF-8, and the database may be away."""
 _OF_CALLERS = {401, 403, 429}
 """Of routes that ask who calls; 429 once too many credentials were wrong."""
+_OF_PROOFS = {401, 403}
+"""Of open routes that do something: what is sent is its own proof (a password, a token, a session that ends), and may be none."""
 _ERRORS: Mapping[str, set[int]] = {
     "list": set(),
     "get": {404},
@@ -173,6 +175,7 @@ def _plain(route: AccessRoute, docs: RouteDocs) -> Part:
     if docs.body:
         made["requestBody"] = _body(schema_of(docs.body), example=docs.example)
     errors = _ALWAYS | docs.errors | ({404} if names else set()) | ({413, 422} if docs.body else set())
+    errors |= _OF_PROOFS if route.access.is_open and "GET" not in (route.methods or ()) else set()
     errors |= set() if route.access.is_open else _OF_CALLERS
     answer = (
         {"description": "Done."}

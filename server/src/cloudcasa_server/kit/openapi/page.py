@@ -58,6 +58,11 @@ _START = f"""SwaggerUIBundle({{
   filter: true,
   displayRequestDuration: true,
   persistAuthorization: false,
+  // A change by session cookie needs it; with a key it does no harm.
+  requestInterceptor: (request) => {{
+    request.headers["X-Requested-With"] = "api-docs";
+    return request;
+  }},
   presets: [SwaggerUIBundle.presets.apis],
 }});
 """

@@ -28,6 +28,7 @@ ENVELOPE: Mapping[str, Schema] = {
     "_updated": {"type": "string", "description": "RFC 1123."},
     "_links": {"type": "object", "description": "`self`, and under `related` the documents that this one names."},
 }
+_EXPANDED: Schema = {"anyOf": [REFERENCE, {"type": "object", "description": "What the id names, in short."}]}
 MADE_BY = {
     "cc_user_email": {"type": "string", "description": "Who made it."},
     "_status": {"const": "OK", "description": "In answers to writes only."},
@@ -134,6 +135,9 @@ def _answered(resource: Resource, resources: Mapping[str, Resource]) -> Schema:
     for path, name in resource.references.items():
         for holder, key in list(_places(schema, path)):
             holder[key] = _with_reference(holder[key], _embeddable(name, resources))
+    for path in resource.expanded:
+        for holder, key in list(_places(schema, path)):
+            holder[key] = _with_reference(holder[key], _EXPANDED)
     return schema
 
 

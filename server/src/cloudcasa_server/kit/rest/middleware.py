@@ -34,6 +34,7 @@ class EdgeMiddleware:
         self._app = app
         self._metrics = metrics
         self._is_logging = is_logging
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger("rest")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -66,7 +67,7 @@ class EdgeMiddleware:
 
     def _log_access(self, scope: Scope, route: str, status: int, seconds: float) -> None:
         """Log who asked for what. Probes and scrapes, which come every few seconds, are only debug."""
-        write = _log().info if self._is_logging and route not in _QUIET else _log().debug
+        write = self._log.info if self._is_logging and route not in _QUIET else self._log.debug
         principal = scope["state"].get("principal_id", "")
         write("Request answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 4), principal=principal)
 
@@ -74,7 +75,7 @@ class EdgeMiddleware:
         try:
             await self._app(scope, receive, answer)
         except Exception:
-            _log().exception("A request failed unexpectedly", method=scope["method"], path=loggable(scope["path"]))
+            self._log.exception("A request failed unexpectedly", method=scope["method"], path=loggable(scope["path"]))
             if answer.status:
                 raise
             text = f"The server failed unexpectedly. Its log has the reason under the request id {answer.request_id}."
@@ -116,8 +117,3 @@ def _parent(scope: Scope) -> Context | None:
     """Return the caller's span, if the request names one."""
     given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE_HEADERS}
     return parent_of(given) if given else None
-
-
-def _log() -> structlog.stdlib.BoundLogger:
-    log: structlog.stdlib.BoundLogger = structlog.get_logger("rest")
-    return log

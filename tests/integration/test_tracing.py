@@ -1,0 +1,145 @@
+"""Traces of the real program arrive at a collector that the operator named, tell no secrets, and go nowhere when none is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SECONDS = 30.0
+
+
+@dataclass
+class Collector:
+    """An OTLP/HTTP receiver."""
+
+    url: str = ""
+    spans: list[Any] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+
+    def named(self, name: str) -> list[Any]:
+        return [span for span in self.spans if span.name == name]
+
+
+@contextmanager
+def a_collector() -> Iterator[Collector]:
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            collector.raw.append(body)
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                collector.spans += [span for scope in resource.scope_spans for span in scope.spans]
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    collector.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield collector
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def a_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def the_program(data_dir: Path, **environment: str) -> Iterator[httpx.Client]:
+    """Run cloudcasa-server until the block ends, then end it as Kubernetes does and expect a clean exit."""
+    port = a_port()
+    program = Path(sys.executable).with_name("cloudcasa-server")
+    command = [str(program), "serve", "--data-dir", str(data_dir), "--host", "127.0.0.1", "--port", str(port)]
+    settings = {"CLOUDCASA_TLS": "false", "OTEL_BSP_SCHEDULE_DELAY": "100", "NO_PROXY": "127.0.0.1", **environment}
+    process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
+            _wait_ready(process)
+            client.headers["Authorization"] = f"Bearer {(data_dir / 'bootstrap-key').read_text().strip()}"
+            yield client
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode in {0, -signal.SIGTERM}, errors
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def _wait_ready(process: subprocess.Popen[str]) -> None:
+    """Read the first screen: it comes when the server listens."""
+    assert process.stdout
+    assert any("is ready" in line for line in process.stdout), process.communicate()
+
+
+def test_a_request_and_its_database_calls_are_one_trace_which_the_caller_may_have_begun(tmp_path):
+    with a_collector() as collector:
+        with the_program(tmp_path, CLOUDCASA_OTLP_ENDPOINT=collector.url) as client:
+            policy = {"name": "nightly", "schedules": [{"retainDays": 7, "schedule": {"cronSpec": "30 0 * * *"}}]}
+            made = client.post("/api/v1/policies", json=policy, headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"})
+            client.get("/api/v1/policies", params={"where": '{"name": "hidden-from-traces"}'})
+
+        assert made.status_code == 201
+        (request,) = collector.named("POST /api/v1/policies")
+        (insert,) = collector.named("insert policies")
+        about = {one.key: one.value.string_value or one.value.int_value for one in request.attributes}
+        assert (request.trace_id.hex(), insert.trace_id, insert.parent_span_id) == (TRACE, request.trace_id, request.span_id)
+        assert (about["http.response.status_code"], about["http.route"]) == (201, "/api/v1/policies")
+        assert about["cloudcasa.request_id"] == made.headers["x-request-id"]
+        everything = b"".join(collector.raw)
+        assert b"hidden-from-traces" not in everything
+        assert client.headers["authorization"].encode() not in everything
+
+
+def test_nothing_is_sent_when_no_endpoint_is_named(tmp_path):
+    with a_collector() as collector:
+        elsewhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "FASTAPI_OTEL_AUTO_CONFIGURE": "true"}
+        with the_program(tmp_path, **elsewhere) as client:
+            assert client.get("/api/v1/policies").status_code == 200
+
+        assert collector.raw == []
+
+
+def test_a_collector_that_is_away_does_not_hold_up_requests_or_the_end(tmp_path):
+    with the_program(tmp_path, CLOUDCASA_OTLP_ENDPOINT=f"http://127.0.0.1:{a_port()}") as client:
+        assert client.get("/api/v1/policies").status_code == 200
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4317", "ftp://collector"])
+def test_an_endpoint_that_is_no_url_is_a_sentence_at_start(tmp_path, endpoint):
+    program = Path(sys.executable).with_name("cloudcasa-server")
+    ended = subprocess.run(
+        [str(program), "serve", "--data-dir", str(tmp_path)],
+        env={**os.environ, "CLOUDCASA_OTLP_ENDPOINT": endpoint},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+
+    assert (ended.returncode, "it must look like http://collector:4318" in ended.stderr) == (2, True)
