@@ -173,6 +173,8 @@ async def test_a_scoped_maker_gives_within_its_scope_only(house: House) -> None:
         ({"resource": "allresources", "roles": [7]}, "refused"),
         ({"permissions": []}, "required"),
         ({"resource": "allresources", "more": 1}, "not known"),
+        ({"resource": "allresources", "roles": ["VIEWER"] * 101}, "refused"),
+        ({"resource": "kubeclusters", "resourceIds": ["0" * 24] * 1_001}, "refused"),
     ],
     ids=str,
 )
@@ -223,7 +225,11 @@ async def test_a_role_in_use_is_not_deleted(house: House) -> None:
     refused = await house.admin.ask("DELETE", f"roles/{role['_id']}")
     assert refused.status_code == 422
     assert 'API key "user of used"' in refused.json()["_error"]["message"]
+    renamed = await house.admin.ask("PATCH", f"roles/{role['_id']}", json={"name": "another"})
+    assert renamed.status_code == 422
+    assert "by its name" in renamed.json()["_error"]["message"]
     assert await house.admin.status("DELETE", f"apikeys/{key.id}") == 204
+    assert await house.admin.status("PATCH", f"roles/{role['_id']}", json={"name": "another"}) == 200
     assert await house.admin.status("DELETE", f"roles/{role['_id']}") == 204
 
 
@@ -326,3 +332,40 @@ async def test_people_get_what_their_membership_and_groups_give(house: House) ->
     assert not principal.allows("policies.create")
     assert [one["_id"] for one in principal.scope("kubebackups.create").anchors["kubeclusters"]] == [house.made["red"]["_id"]]
     assert await house.store.collection("users").count(eq("_id", user["_id"])) == 1
+
+
+async def test_people_stay_hidden_from_keys_also_when_they_are_embedded(house: House) -> None:
+    user = {
+        "_id": new_id(),
+        "name": "zoe",
+        "email": "zoe@example.org",
+        "email_key": "zoe",
+        "identity_key": "zoe",
+        "_created": 1,
+        "_etag": "e",
+    }
+    await house.store.collection("users").insert(user)
+    group = await house.admin.make("usergroups", name="zoe's", users=[user["_id"]])
+    shown = await house.admin.ask("GET", f"usergroups/{group['_id']}", params={"embedded": '{"users": 1}'})
+    assert shown.json()["users"] == [user["_id"]]
+    assert (await house.admin.ask("GET", f"users/{user['_id']}")).status_code == 403
+
+
+async def test_rows_have_a_size(house: House) -> None:
+    rows = [{"resource": "kubeclusters", "resourceIds": [house.made["red"]["_id"]] * 600}] * 2
+    answer = await house.admin.ask("POST", "usergroups", json={"name": "large", "acls": rows})
+    assert answer.status_code == 422
+    assert "1000 are allowed" in answer.json()["_error"]["message"]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+async def test_two_who_take_away_the_last_administrators_at_once_leave_one(tmp_path: Path, method: str) -> None:
+    async with a_house(tmp_path) as house:
+        other = await house.a_key(roles=["ADMIN"])
+        body = {"json": {"roles": ["VIEWER"]}} if method == "PATCH" else {}
+        pairs = ((house.admin, other.id), (other, house.admin.id))
+        answers = await asyncio.gather(*(caller.ask(method, f"apikeys/{victim}", **body) for caller, victim in pairs))
+        assert any(answer.status_code in {401, 403, 422} for answer in answers), [answer.text for answer in answers]
+        house.app.state.parts.keys.forget()
+        alive = [await caller.status("GET", "apikeys") for caller in (house.admin, other)]
+        assert 200 in alive

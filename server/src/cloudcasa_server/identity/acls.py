@@ -24,6 +24,7 @@ from .rolebook import find_roles
 
 MAX_ROWS = 200
 MAX_IDS = 1_000
+"""Largest number of ids in all rows of a document together, and of roles: they become conditions of every list that its holders ask for."""
 SHOWN_ROLE = ("_id", "id", "name", "type")
 """What is shown of a row's roles."""
 
@@ -53,6 +54,7 @@ async def settle_rows(
 
     Documents that the caller may not read are not there; ids that the rows had before may stay.
     """
+    _check_size(rows)
     kept = {str(one).lower() for row in before for one in row.get("resourceIds") or ()}
     plain = [{**row, "roles": [_reference(role) for role in row.get("roles") or ()]} if "roles" in row else dict(row) for row in rows]
     roles = await find_roles(context.store, {role for row in plain for role in row.get("roles", ())})
@@ -64,6 +66,14 @@ async def settle_rows(
         await _check_ids(context, row, kept=kept)
         settled.append(row | ({"roles": [roles[role]["_id"] for role in row["roles"]]} if "roles" in row else {}))
     return settled
+
+
+def _check_size(rows: Sequence[Mapping[str, Any]]) -> None:
+    for field in ("resourceIds", "roles"):
+        if (count := sum(len(row.get(field) or ()) for row in rows)) > MAX_IDS:
+            raise _refused(
+                f"The rows have {count} {field} together; {MAX_IDS} are allowed. Make several groups, or name clusters, not namespaces."
+            )
 
 
 async def _check_ids(context: RequestContext, row: Document, *, kept: set[str]) -> None:

@@ -6,13 +6,14 @@ written down with the cluster and the name when the row is made, and an inventor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..kit.rest.access import Anchor
 from ..kit.store import Document, DuplicateKeyError, In, Store
 from .belonging import NAMESPACES
 
 COLLECTION = "accessanchors"
+CHUNK = 1_000
 _REMEMBERED = ("cluster_id", "name")
 
 
@@ -31,7 +32,13 @@ async def find_anchors(store: Store, rows: Iterable[Document], /) -> Mapping[str
     wanted = {str(one).lower() for row in rows if row.get("resource") == NAMESPACES for one in row.get("resourceIds") or ()}
     if not wanted:
         return {}
-    found = await store.collection(COLLECTION).find(In("_id", tuple(wanted)))
-    missing = wanted - {one["_id"] for one in found}
-    found += await store.collection(NAMESPACES).find(In("_id", tuple(missing))) if missing else []
+    found = await _find(store, COLLECTION, wanted)
+    found += await _find(store, NAMESPACES, wanted - {one["_id"] for one in found})
     return {one["_id"]: {"_id": one["_id"], **{key: one[key] for key in _REMEMBERED if key in one}} for one in found}
+
+
+async def _find(store: Store, collection: str, ids: Collection[str]) -> list[Document]:
+    """Return the documents of ids, which may be of many groups together: each query asks for some."""
+    wanted = sorted(ids)
+    chunks = (tuple(wanted[start : start + CHUNK]) for start in range(0, len(wanted), CHUNK))
+    return [one for chunk in chunks for one in await store.collection(collection).find(In("_id", chunk))]

@@ -63,8 +63,9 @@ class GivingHooks(Hooks):
         return new
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
-        """Make it count at once."""
+        """Make it count at once, and keep an administrator also where two requests went past each other."""
         context.service(Caches).forget()
+        await holders_of(context).undo_lockout(self._collection, old)
         return new
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
@@ -72,5 +73,6 @@ class GivingHooks(Hooks):
         await holders_of(context).refuse_lockout(self._collection, document, is_gone=True)
 
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:
-        """Make it count at once."""
+        """Make it count at once, and keep an administrator."""
         context.service(Caches).forget()
+        await holders_of(context).undo_lockout(self._collection, document)

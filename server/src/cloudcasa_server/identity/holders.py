@@ -1,17 +1,18 @@
 """Who has access at all: so that the last one who may do everything is never taken away (ADR 0016).
 
-Counted are keys without an end and users who are not disabled, with the role ADMIN or a row that gives everything everywhere. Where two at once
-take away the last two, the next start of a server makes a new first key (service.py).
+Counted are keys without an end and users who are not disabled, with the role ADMIN or a row that gives everything everywhere. Where two requests
+take away the last two at the same moment, each puts back what it took. Should nobody be left all the same, the next start makes a first key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..kit.errors import InvalidError
 from ..kit.rest import EVERYTHING, RequestContext
-from ..kit.store import Document, In, Or, Store
+from ..kit.store import Document, DuplicateKeyError, In, Or, Store
 from .grants import ALL_RESOURCES, roles_of
 from .rolebook import BuiltIn, builtin_id
 
@@ -33,11 +34,18 @@ class Holders:
     async def refuse_lockout(self, collection: str, document: Document, /, *, is_gone: bool = False) -> None:
         """Refuse a change, or a deletion, after which nobody could do everything. Raises InvalidError."""
         changes: Changes = {collection: {document["_id"]: None if is_gone else document}}
-        if await self.has_admin(changes) or not await self.has_admin():
+        if not await self.has_admin(changes) and await self.has_admin():
+            raise _refusal(document)
+
+    async def undo_lockout(self, collection: str, old: Document, /) -> None:
+        """Put back what gave everything, where another request took away the other one at the same moment. Raises InvalidError."""
+        if not gives_everything(old) or old.get("expires_at") or await self.has_admin():
             return
-        name = document.get("name") or document.get("email") or document["_id"]
-        text = f'Cannot do this to "{name}": nobody would be left who may do everything. Give the role ADMIN to somebody else first.'
-        raise InvalidError(text, issues={"_id": text})
+        kept = self.store.collection(collection)
+        if not await kept.replace(old):
+            with suppress(DuplicateKeyError):
+                await kept.insert(old)
+        raise _refusal(old)
 
     async def has_admin(self, changes: Changes | None = None) -> bool:
         """Tell whether somebody may do everything, once the changes are made."""
@@ -56,15 +64,20 @@ class Holders:
         merged = {**kept, **(changes or {}).get(collection, {})}
         return {one: document for one, document in merged.items() if document is not None}
 
-    async def of_role(self, role: Document, /) -> list[str]:
-        """Return a few of those who have a role, for a sentence."""
-        names = (role["_id"], role["name"])
+    async def of_role(self, *names: str) -> list[str]:
+        """Return a few of those who have a role by one of these, its id or name, for a sentence."""
         query = Or((In("roles", names), In("acls.roles", names), In("acls.roles._id", names)))
         found: list[str] = []
         for collection, noun in _NOUNS.items():
             holders = await self.store.collection(collection).find(query, limit=_SHOWN)
             found += [f'{noun} "{one.get("name") or one.get("user") or one.get("email")}"' for one in holders]
         return found
+
+
+def _refusal(document: Document) -> InvalidError:
+    name = document.get("name") or document.get("email") or document["_id"]
+    text = f'Cannot do this to "{name}": nobody would be left who may do everything. Give the role ADMIN to somebody else first.'
+    return InvalidError(text, issues={"_id": text})
 
 
 def gives_everything(holder: Document) -> bool:

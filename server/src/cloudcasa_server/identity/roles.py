@@ -41,6 +41,9 @@ class RoleHooks(Hooks):
         """Judge a change; what was there and stays may stay."""
         _refuse_builtin(old, "change")
         _refuse_builtin_name(new)
+        if old["name"] != new["name"] and (holders := await holders_of(context).of_role(old["name"])):
+            text = f'Cannot rename the role "{old["name"]}": {", ".join(holders)} have it by its name. Give it by its id there first.'
+            raise InvalidError(text, issues={"name": text})
         if set(old["permissions"]) != set(new["permissions"]):
             check_permissions(new["permissions"], known=context.permissions)
             refuse_more(context, [Grant(frozenset(new["permissions"]))], what=f'the role "{new["name"]}"')
@@ -54,7 +57,7 @@ class RoleHooks(Hooks):
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse to delete what is built in or given to somebody."""
         _refuse_builtin(document, "delete")
-        if holders := await holders_of(context).of_role(document):
+        if holders := await holders_of(context).of_role(document["_id"], document["name"]):
             text = f'Cannot delete the role "{document["name"]}": given to {", ".join(holders)}. Give another role there first.'
             raise InvalidError(text, issues={"_id": text})
 
