@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cloudcasa_server.api import RESOURCES
 from cloudcasa_server.hook.templates import templates
 
 ROOT = Path(__file__).parents[3]
@@ -44,3 +45,9 @@ def test_every_hook_template_is_in_the_page_of_hooks():
     page = (DOCS / "user/hooks.md").read_text(encoding="utf-8")
 
     assert [template["name"] for template in templates() if f"| {template['name']} | `{template['_id']}` |" not in page] == []
+
+
+def test_every_resource_is_in_the_page_of_resources():
+    page = (DOCS / "reference/resources.md").read_text(encoding="utf-8")
+
+    assert [resource.name for resource in RESOURCES if f"`{resource.name}`" not in page] == []
