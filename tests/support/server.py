@@ -140,13 +140,21 @@ def a_store_body(name: str = "lab") -> dict[str, Any]:
     }
 
 
+def a_listener() -> socket.socket:
+    """Return a listening socket that says it is TCP: asyncio sends without delay on such ones only, and each answer would wait 40 ms."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
 @asynccontextmanager
 async def a_server(
     data_dir: Path, *, probe: Probe | None = None, http: type[GuardedProtocol] = GuardedProtocol, **settings: Any
 ) -> AsyncIterator[Running]:
     """Serve from a directory; the same directory again is a restart. The database does not wait for the disk: no test cuts the power."""
     fake = FakeProbe()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = a_listener()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     store = None if "database_url" in settings else SqliteStore(data_dir / FILE_NAME, synchronous="OFF")
     options: dict[str, Any] = {"tls": False, "public_url": url, "password_memory_kib": 8, "password_passes": 1} | settings

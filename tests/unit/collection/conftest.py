@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from cloudcasa_server.object_store.probe import ProbeError, Target
 from ansible_collections.cloudcasa.core.plugins.module_utils._api import Api
 from ansible_collections.cloudcasa.core.plugins.module_utils._errors import ApiError
 from ansible_collections.cloudcasa.core.plugins.module_utils._http import OpenUrlHttp
+from tests.support.server import a_listener
 from tests.unit.collection.modules import Runner
 
 START_SECONDS = 20
@@ -65,7 +65,7 @@ async def probe(target: Target, /) -> None:
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data_dir = tmp_path_factory.mktemp("server")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with a_listener() as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         settings = Settings(data_dir=data_dir, public_url=url, log_level="error")
         certificate = server_certificate(settings, clock=SystemClock())

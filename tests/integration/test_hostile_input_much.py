@@ -1,0 +1,12 @@
+"""Hostile input, much of each kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.hostile import EVERY_ASK, check
+
+
+@pytest.mark.parametrize("kind", EVERY_ASK)
+def test_much_hostile_input_is_refused_and_leaves_nothing(tmp_path, kind):
+    check(tmp_path, EVERY_ASK[kind], examples=600)
