@@ -5,6 +5,7 @@ Numbers are what databases remember: they are never reused, and a migration that
 
 from __future__ import annotations
 
+from .identity.upgrade import name_roles
 from .kit.migration import Migration
 
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "Name the roles of API keys as they are listed", "apikeys", name_roles),)
