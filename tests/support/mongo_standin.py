@@ -70,13 +70,9 @@ class MongoStandIn:
                 fields = path.read_text().rpartition(")")[2].split()
             except OSError:
                 continue  # ended meanwhile
-            if int(fields[2]) == pid or _leader(fields) == pid:
+            if pid in {int(path.parent.name), int(fields[1])}:
                 ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _leader(fields: list[str]) -> int:
-    return int(fields[3])
 
 
 @contextmanager

@@ -10,7 +10,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cloudcasa_server.kit.store import And, Collection, Compare, Index, Store, StoreUnavailableError, Update, eq, open_store
+from cloudcasa_server.kit.store import (
+    And,
+    Collection,
+    Compare,
+    In,
+    Index,
+    Not,
+    Or,
+    Query,
+    Store,
+    StoreError,
+    StoreUnavailableError,
+    Update,
+    eq,
+    open_store,
+    sqlite,
+)
 from cloudcasa_server.kit.store.sqlite import SqliteStore
 from cloudcasa_server.kit.store.sqlite_sql import compile_query
 
@@ -57,6 +73,7 @@ COUNT_UP = """
 import asyncio, sys
 from pathlib import Path
 from cloudcasa_server.kit.store import Update
+from cloudcasa_server.kit.store import sqlite
 from cloudcasa_server.kit.store.sqlite import SqliteStore
 
 async def run():
@@ -125,3 +142,36 @@ async def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
 def test_an_unknown_scheme_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="postgres"):
         open_store("postgres://x", data_dir=tmp_path)
+
+
+async def test_a_read_that_would_not_end_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.collection("c").insert({"_id": "1"})
+    monkeypatch.setattr(sqlite, "_PROGRESS_STEPS", 1)
+    monkeypatch.setattr(sqlite, "READ_SECONDS", 0.0)
+    with pytest.raises(StoreUnavailableError, match=r"took longer than 0 s\. Filter and sort by indexed fields"):
+        await store.collection("c").find(sort=[("a", 1)])
+    monkeypatch.undo()
+    assert await store.collection("c").count() == 1
+
+
+@pytest.mark.parametrize("word", [And, Or], ids=["and", "or"])
+async def test_a_query_that_is_too_deep_is_refused_before_the_database(store: Store, word: type[And | Or]) -> None:
+    query: Query = eq("a", 1)
+    for _ in range(2_000):
+        query = Not(word((query,)))
+    with pytest.raises(StoreError, match="nested more than 40 levels"):
+        await store.collection("c").find(query)
+
+
+async def test_a_query_of_too_many_values_is_refused_before_the_database(store: Store) -> None:
+    await store.collection("c").insert({"_id": "1", "a": 28_999})
+    assert await store.collection("c").count(In("a", tuple(range(29_000)))) == 1
+    with pytest.raises(StoreError, match="values; 30000 are possible"):
+        await store.collection("c").count(In("a", tuple(range(30_001))))
+
+
+@pytest.mark.parametrize("word", [And, Or], ids=["and", "or"])
+async def test_a_thousand_conditions_side_by_side_are_answered(store: Store, word: type[And | Or]) -> None:
+    await store.collection("c").insert({"_id": "1", "a": 1})
+    parts = tuple(eq("a", 1) for _ in range(1_000))
+    assert await store.collection("c").count(word(parts)) == 1

@@ -20,7 +20,7 @@ from ..kit.crypto import write_private
 from ..kit.errors import InvalidError, UnauthorizedError
 from ..kit.ids import new_token
 from ..kit.rest import Documents, Principal
-from ..kit.store import Document, Update, eq
+from ..kit.store import Document, StoreUnavailableError, Update, eq
 from .caches import CACHE_SECONDS
 from .grants import principal_of_key
 from .holders import Holders, gives_everything
@@ -96,10 +96,11 @@ class ApiKeys:
             raise UnauthorizedError(f'The API key "{key["name"]}" ended at {formatdate(end, usegmt=True)}.', headers=CHALLENGE)
 
     async def _note_use(self, key: Document) -> None:
-        """Remember when the key was used last, to the minute; its etag stays."""
+        """Remember when the key was used last, to the minute; its etag stays. A database that takes no writes is no reason to refuse a read."""
         now = self._clock.timestamp()
         if now - (key.get("last_used_at") or 0) >= USE_SECONDS:
-            await self._documents.collection.update(key["_id"], Update(set={"last_used_at": now}))
+            with suppress(StoreUnavailableError):
+                await self._documents.collection.update(key["_id"], Update(set={"last_used_at": now}))
 
     def forget(self) -> None:
         """Forget who is known, and let nobody be remembered whom a lookup found before this."""
