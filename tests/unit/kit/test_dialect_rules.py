@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,21 @@ async def listed(api: ApiBench, **parameters: str) -> Any:
     return answer.json()
 
 
+def _never(*_: Any) -> Any:
+    raise AssertionError("what is refused must not reach the database")
+
+
+@contextmanager
+def untouched(api: ApiBench) -> Iterator[None]:
+    """Make every access to the database a failure of the server."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api.store, "collection", _never)
+        yield
+
+
 async def refused(api: ApiBench, parameters: Mapping[str, str]) -> str:
-    answer = await api.client.get("/api/v1/rooms", params=parameters)
+    with untouched(api):
+        answer = await api.client.get("/api/v1/rooms", params=parameters)
     assert answer.status_code == 400, answer.text
     assert answer.json().keys() == {"_status", "_error"}
     text: str = answer.json()["_error"]["message"]
@@ -156,6 +170,8 @@ async def test_pages_link_to_each_other_and_keep_the_other_parameters(api: ApiBe
         {"where": json.dumps({"name": {"$in": ["x"] * (MAX_VALUES + 1)}})},
         {"where": json.dumps({"name": {"$nin": [1] * 10_000}}, separators=(",", ":"))},
         {"where": json.dumps({"$or": [{"a": 1}] * (MAX_VALUES + 1)})},
+        {"where": json.dumps({"$or": [{}] * (MAX_CONDITIONS + 1)})},
+        {"where": json.dumps({"a": {"$all": [1] * (MAX_CONDITIONS + 1)}})},
         {"where": json.dumps({f"f{number}": 1 for number in range(MAX_CONDITIONS + 1)})},
         {"where": json.dumps({".".join("a" * (MAX_SEGMENTS + 1)): 1})},
         {"where": json.dumps({"a" * (MAX_PATH + 1): 1})},
@@ -280,6 +296,50 @@ async def test_bulk_creation_and_deletion_of_everything_are_not_offered(api: Api
 async def test_an_id_that_names_nothing_is_404(api: ApiBench, method: str, room_id: str) -> None:
     answer = await api.client.request(method, f"/api/v1/rooms/{room_id}", json={"name": "a"} if method[0] == "P" else None)
     assert (answer.status_code, answer.json()["_error"]["code"]) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 400),
+        (b"null", 400),
+        (b'{"name":', 400),
+        (b'{"name":"a","beds":1e400}', 400),
+        (b'{"name":"a","beds":NaN}', 400),
+        (b'{"name":"a","beds":-Infinity}', 400),
+        (b'{"name":"a","beds":01}', 400),
+        (b'{"name":"a","options":{"n":18446744073709551615}}', 400),
+        (b'{"name":"\\ud800"}', 400),
+        (b'{"name":"a\\u0000"}', 400),
+        (b'{"name":"\xff"}', 400),
+        (b'{"name":"a","tags":{"$where":"1"}}', 400),
+        (b'{"name":"a","options":{"":1}}', 400),
+        (b'{"name":"a","options":' + b"[" * 100_000, 400),
+        (b'{"name":"a","options":' + b'{"a":' * 900 + b"1" + b"}" * 901, 400),
+        (b'{"name":"a"}' + b" " * MAX_BYTES, 413),
+        (b'{"name":"a","nmae":"b"}', 422),
+        (b'{"name":1}', 422),
+        (b'{"name":["a"]}', 422),
+        (b'{"name":"a","beds":"1"}', 422),
+        (b'{"name":"a","beds":1.0}', 422),
+        (b'{"name":"a","beds":true}', 422),
+        (b'{"name":"a","tags":["a"]}', 422),
+        (b'{"name":"a","house":"x"}', 422),
+        (b'{"name":"a","neighbours":[1]}', 422),
+        (b'{"name":"a","neighbours":{}}', 422),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+async def test_a_bad_body_never_reaches_the_database(api: ApiBench, content: bytes, status: int) -> None:
+    with untouched(api):
+        answer = await api.client.post("/api/v1/rooms", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["_error"]["code"]) == (status, status), answer.text
+    assert len(answer.content) < 1_000
+
+
+async def test_of_keys_that_come_twice_the_last_one_counts(api: ApiBench) -> None:
+    answer = await api.client.post("/api/v1/rooms", content=b'{"name":"a","name":"b"}', headers={"Content-Type": "application/json"})
+    assert answer.json()["name"] == "b"
 
 
 async def test_put_takes_away_what_it_leaves_out_and_patch_does_not(api: ApiBench) -> None:

@@ -22,9 +22,9 @@ from .resource import Resource
 MAX_CHARACTERS = 65_536
 MAX_DEPTH = 8
 MAX_VALUES = 1_000
-"""Largest number of values in one $in, $nin or $all."""
+"""Largest number of values in one $in or $nin."""
 MAX_CONDITIONS = 200
-"""Largest number of comparisons in a filter."""
+"""Largest number of comparisons in a filter, and of filters in one $and, $or or $nor. Each value of $all is one."""
 MAX_VALUE_DEPTH = 16
 """Deepest value to compare with: databases refuse what is nested too deeply, and each level is a step of recursion."""
 MAX_PATH = 256
@@ -66,7 +66,7 @@ class _Parser:
         self._operators: dict[str, Callable[[str, str, Any, int], Query]] = {
             "$in": lambda path, full, value, _: In(path, self._values("$in", full, value)),
             "$nin": lambda path, full, value, _: Not(In(path, self._values("$nin", full, value))),
-            "$all": lambda path, full, value, _: _all(path, self._values("$all", full, value)),
+            "$all": self._all,
             "$exists": lambda path, _, value, __: Exists(path, bool(value)),
             "$size": lambda path, full, value, _: Size(path, _length(full, value)),
             "$not": self._not,
@@ -88,8 +88,8 @@ class _Parser:
         return self._field(key, value, prefix, depth)
 
     def _combined(self, key: str, value: Any, prefix: str, depth: int) -> Query:
-        if not isinstance(value, list) or not value or len(value) > MAX_VALUES or not all(isinstance(one, dict) for one in value):
-            raise BadRequestError(f'"{key}" takes a list of 1 to {MAX_VALUES} filters.')
+        if not isinstance(value, list) or not value or len(value) > MAX_CONDITIONS or not all(isinstance(one, dict) for one in value):
+            raise BadRequestError(f'"{key}" takes a list of 1 to {MAX_CONDITIONS} filters.')
         parts = tuple(self.document(one, prefix, depth + 1) for one in value)
         if key == "$and":
             return And(parts)
@@ -127,6 +127,13 @@ class _Parser:
         if not path or not isinstance(value, dict) or not value:
             raise BadRequestError(f'"$not" on "{full}" takes operators, such as {{"$not": {{"$gt": 1}}}}.')
         return Not(self._operated(path, full, value, depth + 1))
+
+    def _all(self, path: str, full: str, value: Any, _: int) -> Query:
+        """Return one condition for each value: unlike those of $in, databases look for them one by one."""
+        values = self._values("$all", full, value)
+        for _one in values[1:]:
+            self._count()
+        return And(tuple(Compare(path, "eq", one) for one in values)) if values else Or(())
 
     def _element(self, path: str, full: str, value: Any, depth: int) -> Query:
         if not path or not isinstance(value, dict) or not value:
@@ -206,10 +213,6 @@ def _check_keys(value: dict[str, Any]) -> None:
 def _check_number(value: Any) -> None:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise BadRequestError(f"The number {value} does not fit 64 bits.")
-
-
-def _all(path: str, values: tuple[Any, ...]) -> Query:
-    return And(tuple(Compare(path, "eq", value) for value in values)) if values else Or(())
 
 
 def _length(full: str, value: Any) -> int:
