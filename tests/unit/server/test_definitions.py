@@ -167,3 +167,16 @@ async def test_mirror_of_the_policy_follows_the_copy(shared):
 async def test_action_of_a_copy_that_is_not_there_is_404_in_json(shared):
     response = await shared.post("kubeoffloads/undefined/action/run", retention={"retainDays": 7}, runBackup=False)
     assert (response.status_code, response.json()["_status"]) == (404, "ERR")
+
+
+async def test_store_of_a_live_copy_is_not_deleted_and_one_of_an_orphaned_copy_is(shared):
+    store = await shared.a_store(a_name())
+    _, backup, offload = await a_pair(shared, offload_provider={"user_objectstore": store["_id"]})
+    path = f"/api/v1/kubebackups/{backup['_id']}"
+    linked = await shared.api.patch(path, json={"copydef": offload["_id"]}, headers={"If-Match": backup["_etag"]})
+    refused = await shared.api.delete(f"/api/v1/objectstores/{store['_id']}")
+    assert (refused.status_code, f'copy of the backup "{backup["name"]}"' in refused.json()["_error"]["message"]) == (422, True)
+    cut = await shared.api.patch(path, json={"copydef": None}, headers={"If-Match": linked.json()["_etag"]})
+    assert cut.status_code == 200, cut.text
+    assert (await shared.api.delete(f"/api/v1/objectstores/{store['_id']}")).status_code == 204
+    assert (await shared.get(f"kubeoffloads/{offload['_id']}"))["offload_provider"] == {"user_objectstore": store["_id"]}

@@ -85,6 +85,12 @@ async def test_templates_cover_the_named_applications_and_are_read_only(shared):
     assert (await shared.api.delete(f"/api/v1/kubehooktemplates/{first['_id']}")).status_code == 405
 
 
+async def test_copy_of_every_template_is_a_hook_of_ones_own(shared):
+    for template in (await shared.get("kubehooktemplates"))["_items"]:
+        fields = {key: value for key, value in template.items() if not key.startswith("_")}
+        assert (await shared.make("kubehooks", **fields | {"name": f"my {template['name']}"}))["hook"] == template["hook"]
+
+
 async def test_templates_have_stable_ids_and_valid_commands():
     known = {each["_id"]: each for each in templates()}
     assert len(known) == 16
@@ -149,3 +155,13 @@ async def test_hook_in_use_is_not_deleted(shared):
     assert (response.status_code, f'backup "{backup["name"]}"' in message_of(response)) == (422, True)
     assert (await shared.api.delete(f"/api/v1/kubebackups/{backup['_id']}")).status_code == 204
     assert (await shared.api.delete(f"/api/v1/kubehooks/{hook['_id']}")).status_code == 204
+
+
+async def test_hook_of_a_migration_is_not_deleted(shared):
+    hook = await shared.make("kubehooks", **a_hook_body(hook_type="COMMON"))
+    clusters = [(await shared.a_cluster(f"hooked-{next(_numbers)}"))["_id"] for _ in range(2)]
+    backup = {"cluster": clusters[0], "source": {"all_namespaces": True}}
+    restore = {"cluster": clusters[1], "post_hooks": [{"hooks": [hook["_id"]]}]}
+    migration = await shared.make("kubemigrations", name="hooked", backup=backup, restore=restore)
+    response = await shared.api.delete(f"/api/v1/kubehooks/{hook['_id']}")
+    assert (response.status_code, f'migration "{migration["name"]}"' in message_of(response)) == (422, True)

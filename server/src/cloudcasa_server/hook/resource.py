@@ -6,20 +6,33 @@ from ..kit.errors import InvalidError
 from ..kit.rest import READ_METHODS, Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.store import Document, Or, eq
 from .model import COLLECTION, TEMPLATES, AppHook
+from .service import check_post_hook
 from .shown import EXAMPLE
 
 _SHOWN = 4
-_USERS = (("kubebackups", "backup"), ("kuberestores", "restore"))
+_USERS = (("kubebackups", "backup", ("",)), ("kuberestores", "restore", ("",)), ("kubemigrations", "migration", ("backup.", "restore.")))
+"""Collection, noun, and where in its documents the lists of hooks are."""
 
 
 class HookHooks(Hooks):
     """A hook in use cannot be deleted: the backup would go on without it, and look as good as before."""
 
+    async def before_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Judge the hook that undoes it."""
+        await check_post_hook(context, document)
+        return document
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Judge it when it changed."""
+        if new.get("post_hook") != old.get("post_hook"):
+            await check_post_hook(context, new)
+        return new
+
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while a definition or another hook names it."""
         users: list[str] = []
-        named = Or((eq("pre_hooks.hooks", document["_id"]), eq("post_hooks.hooks", document["_id"])))
-        for name, noun in _USERS:
+        for name, noun, halves in _USERS:
+            named = Or(tuple(eq(f"{half}{field}.hooks", document["_id"]) for half in halves for field in ("pre_hooks", "post_hooks")))
             found = await context.store.collection(name).find(named, limit=_SHOWN, projection={"name": True})
             users += [f'{noun} "{each["name"]}"' for each in found]
         found = await context.store.collection(COLLECTION).find(eq("post_hook", document["_id"]), limit=_SHOWN)
@@ -35,7 +48,6 @@ HOOKS = Resource(
     noun="application hook",
     model=AppHook,
     defaults={"hook_type": "COMMON"},
-    references={"post_hook": COLLECTION},
     unique=(Unique(("name",), 'The name "{name}" is taken by another hook.'),),
     is_shared=True,
     docs=Docs(example=EXAMPLE),
@@ -47,6 +59,7 @@ HOOK_TEMPLATES = Resource(
     noun="hook template",
     model=AppHook,
     references={"post_hook": TEMPLATES},
+    unique=(),
     methods=READ_METHODS,
     is_shared=True,
     docs=Docs(example=EXAMPLE),

@@ -30,6 +30,14 @@ async def check_hooks(context: RequestContext, document: Document, /, *, fields:
                 raise InvalidError(problem, issues={field: problem})
 
 
+async def check_post_hook(context: RequestContext, hook: Document, /) -> None:
+    """Refuse a `post_hook` that is neither a hook nor a template: a copy of a template names one. Raises InvalidError."""
+    hook_id = str(hook.get("post_hook") or "").lower()
+    if hook_id and not await _known(context, {hook_id}):
+        message = f'There is no application hook and no template with the id "{hook_id}".'
+        raise InvalidError(message, issues={"post_hook": message})
+
+
 def _named(document: Document, field: str) -> Iterator[tuple[bool, str]]:
     for reference in document.get(field) or ():
         for hook_id in reference.get("hooks") or ():

@@ -22,6 +22,8 @@ from .verdict import volume_trouble
 COLLECTION = "kubepvcprogress"
 MAX_VOLUMES = 2_000
 """Of one job: an agent must not make a collection grow without end."""
+MAX_NAME = 253
+MAX_MESSAGE = 1_000
 INDEXES = (Index("cluster", (("cluster", 1), ("_updated", -1))),)
 Row = dict[str, Any]
 
@@ -59,7 +61,8 @@ def rows_in_the_end(job: Document, volumes: Iterable[VolumeResult], /) -> list[R
 
 def _base(job: Document, *, namespace: str, name: str, state: VolumeState) -> Row:
     is_snapshot = job["type"] == JobType.K8S_SNAP.value
-    row: Row = {"job_id": job["_id"], "cluster": job["cluster"], "namespace": namespace, "name": name, "state": state.value}
+    row: Row = {"job_id": job["_id"], "cluster": job["cluster"], "state": state.value}
+    row |= {"namespace": namespace[:MAX_NAME], "name": name[:MAX_NAME]}
     row["op_type"] = "SNAP" if is_snapshot else "COPY"
     return row | ({"snapshot_progress_percentage": 100 if state is VolumeState.COMPLETED else 0} if is_snapshot else {})
 
@@ -73,7 +76,7 @@ def _on_the_way(job: Document, volume: VolumeProgress) -> Row:
 def _in_the_end(job: Document, volume: VolumeResult) -> Row:
     state, message = _end(volume, needs_data=job["type"] == JobType.K8S_COPY.value)
     row = _base(job, namespace=volume.namespace, name=volume.pvc, state=state)
-    return row | {"message": message, "stats": {"estimated_size": volume.size_bytes}}
+    return row | {"message": message[:MAX_MESSAGE], "stats": {"estimated_size": volume.size_bytes}}
 
 
 def _end(volume: VolumeResult, *, needs_data: bool) -> tuple[VolumeState, str]:

@@ -7,22 +7,30 @@ whose cluster is gone do not hold the store; their data stays in it, where a sto
 from __future__ import annotations
 
 from ..kit.rest import RequestContext
-from ..kit.store import And, Compare, In, Not, Query, eq
+from ..kit.store import And, Compare, Document, In, Not, Query, eq
 
 POINTS = "backupinstances"
+_SHOWN = 3
+_MOST = 1_000
 
 
 async def users_of(context: RequestContext, objectstore_id: str, /) -> list[str]:
     """Return what would miss the store: clusters, copies, running jobs, and recovery points of clusters that are there."""
-    users: list[str] = []
-    for collection, path, noun in (
-        ("kubeclusters", "backup_provider.user_objectstore", "cluster"),
-        ("kubeoffloads", "offload_provider.user_objectstore", "copy"),
-    ):
-        found = await context.store.collection(collection).find(eq(path, objectstore_id), limit=3, projection={"name": True})
-        users += [f'{noun} "{user["name"]}"' for user in found]
+    clusters = await context.store.collection("kubeclusters").find(
+        eq("backup_provider.user_objectstore", objectstore_id), limit=_SHOWN, projection={"name": True}
+    )
+    users = [f'cluster "{user["name"]}"' for user in clusters]
+    users += [f'copy of the backup "{user["name"]}"' for user in await _copied_here(context, objectstore_id)]
     gone = await _deleted_clusters(context, objectstore_id)
     return users + await data_in(context, objectstore_id, but=gone)
+
+
+async def _copied_here(context: RequestContext, objectstore_id: str) -> list[Document]:
+    """Return backups whose copy goes here. A copy that no backup points to does nothing: Terraform leaves such behind (rest-api.md 4.5)."""
+    here = eq("offload_provider.user_objectstore", objectstore_id)
+    copies = await context.store.collection("kubeoffloads").find(here, limit=_MOST, projection={"name": True})
+    pointing = In("copydef", tuple(each["_id"] for each in copies))
+    return await context.store.collection("kubebackups").find(pointing, limit=_SHOWN, projection={"name": True}) if copies else []
 
 
 async def data_in(context: RequestContext, objectstore_id: str, /, *, but: list[str] | None = None) -> list[str]:
