@@ -103,4 +103,5 @@ INDEXES = (
     Index("start_time", (("start_time", -1),)),
     Index("created", (("_created", -1),)),
     Index("state", (("state", 1), ("type", 1), ("start_time", -1))),
+    Index("runs", (("cluster", 1), ("type", 1), ("start_time", -1)), covers=("state",)),
 )
