@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+
 import pytest
 import pytest_asyncio
 
 from tests.support.server import a_server
 
 
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory):
+    """A data directory as a first start leaves it: to make its tables and indexes anew would take longer than most tests do."""
+    directory = tmp_path_factory.mktemp("begun") / "data"
+
+    async def begin() -> None:
+        async with a_server(directory):
+            pass
+
+    asyncio.run(begin())
+    return directory
+
+
 @pytest.fixture
-async def server(tmp_path):
-    async with a_server(tmp_path / "data") as running:
+async def server(tmp_path, begun):
+    async with a_server(shutil.copytree(begun, tmp_path / "data")) as running:
         yield running
 
 
