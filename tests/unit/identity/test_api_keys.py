@@ -108,7 +108,7 @@ async def test_a_deleted_key_is_known_no_more(bench: Bench) -> None:
 async def test_the_last_admin_key_is_not_deleted(bench: Bench) -> None:
     admin = {"Authorization": f"Bearer {bench.key}"}
     viewer = (await bench.client.post("/api/v1/apikeys", json={"name": "eyes", "roles": ["viewer"]}, headers=admin)).json()
-    (first,) = await bench.documents.collection.find(eq("roles", "admin"))
+    (first,) = await bench.documents.collection.find(eq("roles", "ADMIN"))
     refused = await bench.client.delete(f"/api/v1/apikeys/{first['_id']}", headers=admin)
     assert refused.status_code == 422
     assert "nobody would be left" in refused.json()["_error"]["message"]

@@ -34,7 +34,7 @@ class ApiKeyHooks(GivingHooks):
             text = f"There are {limit} API keys already, which is the limit. Delete one, or raise CLOUDCASA_API_KEY_QUOTA on the server."
             raise ForbiddenError(text)
         if not any(document.get(field) for field in ("roles", "acls", "org_role")):
-            document = document | {"roles": [BuiltIn.ADMIN.value.lower()]}
+            document = document | {"roles": [BuiltIn.ADMIN.value]}
         document = await super().before_create(context, document)
         _check_end(context, document)
         key = new_key()

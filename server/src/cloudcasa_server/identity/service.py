@@ -24,6 +24,7 @@ from ..kit.store import Document, StoreUnavailableError, Update, eq
 from .caches import CACHE_SECONDS
 from .grants import principal_of_key
 from .holders import Holders, gives_everything
+from .rolebook import BuiltIn
 
 PREFIX = "cckey"
 SECRET_CHARACTERS = 120
@@ -121,7 +122,7 @@ class ApiKeys:
             return None
         if stored:
             key = _next_key(data_dir / BOOTSTRAP_FILE)
-        document = self._documents.new({"name": await self._free_name(), "roles": ["admin"]}, user="")
+        document = self._documents.new({"name": await self._free_name(), "roles": [BuiltIn.ADMIN.value]}, user="")
         try:
             await self._documents.insert(document | stored_parts(key))
         except InvalidError:
