@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import sys
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -448,3 +449,12 @@ async def test_an_address_that_changes_there_changes_here(people, corp):
     found = await people.people.users.collection.find(eq("provider", "corp"))
     assert [user["email"] for user in found] == ["eve.new@example.org"]
     assert await people.people.users.collection.count(ALL) == 2
+
+
+async def test_two_windows_of_somebody_new_make_one_user(people):
+    one, two = await a_person(people), await a_person(people)
+    ways = [await person.sign_in_there(await person.leave(), "eve") for person in (one, two)]
+    answers = await asyncio.gather(*(person.come_back(way) for person, way in zip((one, two), ways, strict=True)))
+    assert [answer.status_code for answer in answers] == [303, 303]
+    first, second = [(await person.ours.get("/session")).json()["user"]["_id"] for person in (one, two)]
+    assert first == second

@@ -147,3 +147,37 @@ async def test_an_invitation_cannot_be_changed_only_cancelled(people):
     made = await invited(program)
     answer = await program.patch(f"/orginvites/{made['_id']}", json={"email": "eve@example.org"}, headers={"If-Match": made["_etag"]})
     assert answer.status_code == 405
+
+
+async def test_roles_are_given_by_id_and_shown_as_objects_and_arrive(people):
+    admin = await people.signed_in()
+    (viewer,) = (await admin.get("/roles", params={"where": '{"name":"VIEWER"}'})).json()["_items"]
+    group = (
+        await admin.post("/usergroups", json={"name": "team", "acls": [{"resource": "allresources", "permissions": ["orgs.update"]}]})
+    ).json()
+    rows = [{"resource": "allresources", "roles": [viewer["_id"]], "permissions": ["users.read"]}]
+    made = await invited(admin, acls=rows, usergroups=[group["_id"]])
+    (listed,) = (await admin.get("/orginvites")).json()["_items"]
+    for shown in (made, listed):
+        (role,) = shown["acls"][0]["roles"]
+        assert (role["_id"], role["name"], role["type"]) == (viewer["_id"], "VIEWER", "BUILTIN")
+    browser = await people.browser()
+    body = {"token": secret_of(made["invitation_link"]), "password": PASSWORD}
+    assert (await browser.post("/auth/invitation/accept", json=body)).status_code == 200
+    said = (await browser.get("/session")).json()
+    assert {"users.read", "orgs.read", "orgs.update"} <= set(said["permissions"])
+    assert "*.*" not in said["permissions"]
+    assert (await browser.get("/users")).status_code == 200
+    assert said["user"]["_id"] in (await admin.get(f"/usergroups/{group['_id']}")).json()["users"]
+
+
+async def test_nobody_invites_somebody_to_more_than_they_have(people):
+    admin = await people.signed_in()
+    key = (
+        await admin.post("/apikeys", json={"name": "hr", "acls": [{"resource": "allresources", "permissions": ["orginvites.create"]}]})
+    ).json()
+    program = await people.program(key["apikey"])
+    rows = [{"resource": "allresources", "permissions": ["kubeclusters.restore"]}]
+    refused = await program.post("/orginvites", json=CARL | {"acls": rows})
+    assert refused.status_code in {403, 422}
+    assert await people.store.collection("orginvites").count(ALL) == 0

@@ -374,3 +374,23 @@ async def test_a_made_up_link_is_401(people, token):
     browser = await people.browser()
     for path in ("/auth/link", "/auth/invitation", "/auth/invitation/decline"):
         assert (await browser.post(path, json={"token": token})).status_code == 401
+
+
+async def test_a_link_sets_no_password_where_passwords_are_switched_off(tmp_path):
+    provider = {"id": "corp", "name": "Corp", "issuer": "https://id.example.org", "client_id": "c"}
+    async with a_people_bench(tmp_path) as bench:
+        admin = await bench.signed_in()
+        made = (await admin.post("/users", json={"name": "bob", "email": "bob@example.org"})).json()
+    async with a_people_bench(tmp_path, local_login=False, oidc_providers=[provider]) as bench:
+        body = {"token": secret_of(made["password_link"]), "password": PASSWORD}
+        assert (await (await bench.browser()).post("/auth/link/password", json=body)).status_code == 403
+
+
+async def test_who_changes_a_password_by_token_gets_a_token(people):
+    browser = await people.browser(headers={})
+    token = (await browser.post("/auth/login", json=RIGHT | {"token": True})).json()["token"]
+    program = await people.program(token)
+    changed = await program.post("/auth/password", json={"old_password": PASSWORD, "new_password": "a wholly different phrase"})
+    assert "set-cookie" not in changed.headers
+    assert (await program.get("/session")).status_code == 401
+    assert (await (await people.program(changed.json()["token"])).get("/session")).status_code == 200

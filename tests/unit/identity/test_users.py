@@ -164,3 +164,26 @@ async def test_links_name_the_public_url(tmp_path):
         made = (await admin.post("/users", json={"name": "bob", "email": "bob@example.org"})).json()
         assert made["password_link"].startswith("https://proxy.example.net/login/password#token=")
         assert URL not in made["password_link"]
+
+
+async def test_an_administrator_ends_every_session_of_somebody(people):
+    admin = await people.signed_in()
+    user = await people.a_user(admin)
+    bob = await people.signed_in("bob@example.org")
+    assert (await bob.post(f"/users/{user['_id']}/action/end-sessions")).status_code == 403
+    assert (await admin.post(f"/users/{user['_id']}/action/end-sessions")).status_code == 200
+    assert (await bob.get("/session")).status_code == 401
+    await people.signed_in("bob@example.org")
+
+
+async def test_who_may_make_users_but_is_no_administrator_makes_no_administrator(people):
+    admin = await people.signed_in()
+    role = (await admin.post("/roles", json={"name": "clerk", "permissions": ["users.create", "userorgs.read", "userorgs.update"]})).json()
+    user = await people.a_user(admin)
+    (mine,) = (await admin.get("/userorgs", params={"where": f'{{"user":"{user["_id"]}"}}'})).json()["_items"]
+    assert (await changed(admin, f"/userorgs/{mine['_id']}", roles=[role["_id"]])).status_code == 200
+    (everything,) = (await admin.get("/roles", params={"where": '{"name":"ADMIN"}'})).json()["_items"]
+    bob = await people.signed_in("bob@example.org")
+    refused = await changed(bob, f"/userorgs/{mine['_id']}", roles=[everything["_id"]])
+    assert refused.status_code == 403
+    assert "You cannot give" in refused.json()["_error"]["message"]

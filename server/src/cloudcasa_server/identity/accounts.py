@@ -33,8 +33,7 @@ class Accounts:
 
     async def sign_in(self, email: object, password: object, *, address: str) -> Document:
         """Return the user that these are of. Raises UnauthorizedError, TooManyRequestsError."""
-        if not self.is_open:
-            raise ForbiddenError("Signing in with a password is switched off here. Use one of the providers.")
+        self._refuse_closed()
         key = find_email(email)
         user = await self._find(key) if key else None
         account = key or str(email)[:254]
@@ -43,6 +42,14 @@ class Accounts:
             raise UnauthorizedError(f'The account "{key}" is disabled. Ask an administrator.')
         await self._rehash(user, password)
         return user
+
+    def _refuse_closed(self) -> None:
+        if not self.is_open:
+            raise ForbiddenError("Signing in with a password is switched off here. Use one of the providers.")
+
+    async def end_sessions(self, user: Document) -> None:
+        """Begin a new epoch: every session of the user is void."""
+        await self.users.collection.update(user["_id"], Update(increment={"epoch": 1}))
 
     async def verify(self, user: Document | None, password: object, *, account: str, address: str, refusal: str) -> None:
         """Return when this is the user's password. Counts the try first; raises UnauthorizedError with the refusal."""
@@ -103,6 +110,7 @@ class Accounts:
 
     async def set_by_link(self, token: object, password: object) -> Document:
         """Set the password of the link's user, once; return the user of the new epoch."""
+        self._refuse_closed()
         user = await self.of_link(token)
         wanted = check_password(password, email=user["email_key"])
         if user.get("disabled"):

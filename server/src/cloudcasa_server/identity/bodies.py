@@ -68,9 +68,19 @@ class SignedIn(ShownModel):
     session: dict[str, Any]
     user: dict[str, Any]
     token: str | None = None
+    status: str = Field(alias="_status")
 
 
-class Shown(ShownModel):
-    """A list of plain objects."""
+class PasswordLinkShown(ShownModel):
+    """A link that sets a password, once."""
 
-    items: list[dict[str, Any]] = Field(alias="_items")
+    id: str = Field(alias="_id")
+    password_link: str
+    expires_at: int
+    status: str = Field(alias="_status")
+
+
+class Done(ShownModel):
+    """It is done."""
+
+    status: str = Field(alias="_status")

@@ -21,22 +21,23 @@ _PERSON = replace(known_access("one's own session, preferences and password"), r
 _ADMIN = Access({"POST": "users.update"}, refuses=frozenset({"apikey"}))
 
 
-_LOGIN = RouteDocs(body=bodies.Credentials, answer=bodies.SignedIn, errors=frozenset({429, 503}))
+_CALLERS = frozenset({401, 403})
+"""What an open route answers to who is not who they should be."""
+_LOGIN = RouteDocs(body=bodies.Credentials, answer=bodies.SignedIn, errors=_CALLERS | {429, 503})
+_LOGOUT = RouteDocs(answer=bodies.Done, errors=frozenset({403}))
 _PASSWORD = RouteDocs(body=bodies.PasswordChange, answer=bodies.SignedIn, errors=frozenset({409, 429, 503}))
-_LINKED = RouteDocs(body=bodies.LinkToken)
-_BY_LINK = RouteDocs(body=bodies.PasswordByLink, answer=bodies.SignedIn, errors=frozenset({409, 503}))
-_BY_PROVIDER = RouteDocs(body=bodies.InvitationByProvider, errors=frozenset({503}))
-_START = RouteDocs(status=303, parameters={"next": "Path on this server to come back to."}, errors=frozenset({503}))
-_FINISH = RouteDocs(
-    status=303,
-    parameters={
-        "state": "What was sent along.",
-        "code": "What the provider gives for the person.",
-        "iss": "The provider's issuer.",
-        "error": "Why not.",
-    },
-    errors=frozenset({409, 503}),
-)
+_LINKED = RouteDocs(body=bodies.LinkToken, errors=_CALLERS | {409})
+_BY_LINK = RouteDocs(body=bodies.PasswordByLink, answer=bodies.SignedIn, errors=_CALLERS | {409, 503})
+_BY_PROVIDER = RouteDocs(body=bodies.InvitationByProvider, errors=_CALLERS | {404, 409, 503})
+_NEXT = {"next": "Path on this server to come back to."}
+_START = RouteDocs(status=303, parameters=_NEXT, errors=frozenset({404, 503}))
+_RETURN = {
+    "state": "What was sent along.",
+    "code": "What the provider gives for the person.",
+    "iss": "The provider's issuer.",
+    "error": "Why not.",
+}
+_FINISH = RouteDocs(status=303, parameters=_RETURN, errors=_CALLERS | {404, 409, 503})
 _PREFERENCES = RouteDocs(body=bodies.PreferenceChanges)
 
 _ROUTES: tuple[tuple[str, str, Handler, Access, RouteDocs], ...] = (
@@ -45,7 +46,7 @@ _ROUTES: tuple[tuple[str, str, Handler, Access, RouteDocs], ...] = (
     ("GET", "/auth/providers", signin.list_providers, _OPEN, _NO_DOCS),
     ("POST", "/auth/login", signin.log_in, _OPEN, _LOGIN),
     ("POST", "/auth/local", signin.log_in, _OPEN, _LOGIN),
-    ("POST", "/auth/logout", signin.log_out, _OPEN, _NO_DOCS),
+    ("POST", "/auth/logout", signin.log_out, _OPEN, _LOGOUT),
     ("GET", "/auth/sessions", signin.list_sessions, _PERSON, _NO_DOCS),
     ("DELETE", "/auth/sessions/{id}", signin.end_session, _PERSON, RouteDocs(status=204)),
     ("POST", "/auth/password", signin.change_password, _PERSON, _PASSWORD),
@@ -64,7 +65,8 @@ def declare_people(rest: RestApi, /) -> None:
     """Declare users, invitations, the organisation, and signing in."""
     for resource in RESOURCES:
         rest.add(resource)
-    rest.action("users", "password-link", signin.make_password_link, access=_ADMIN)
+    rest.action("users", "password-link", signin.make_password_link, access=_ADMIN, docs=RouteDocs(answer=bodies.PasswordLinkShown))
+    rest.action("users", "end-sessions", signin.end_sessions, access=_ADMIN)
     for method, path, handler, access, docs in _ROUTES:
         about = About(docs=replace(docs, summary=docs.summary or summary_of(handler)))
         rest.route(f"{PREFIX}{path}", handler, methods=(method,), access=access, about=about)

@@ -190,7 +190,7 @@ async def change_password(context: RequestContext, /) -> Response:
         await context.record("change-password", "users", session.user, outcome=Outcome.REFUSED, message=error.text)
         raise
     await context.service(Sessions).end_all(user["_id"])
-    is_token = SESSION_COOKIE not in context.request.cookies
+    is_token = bool(context.request.headers.get("authorization"))
     return await signed_in(context, user, method=LOCAL, operation="change-password", is_token=is_token)
 
 
@@ -201,6 +201,14 @@ async def make_password_link(context: RequestContext, document: Document, body: 
     refuse_more(context, user.grants, what=f'a link to the account "{document["name"]}", and so')
     link = await context.service(Accounts).new_link(document)
     return {"_id": document["_id"], "password_link": link.url, "expires_at": link.stored["expires_at"]}
+
+
+async def end_sessions(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
+    """End every session of a user."""
+    del body
+    await context.service(Accounts).end_sessions(document)
+    await context.service(Sessions).end_all(document["_id"])
+    return document
 
 
 async def show_password_link(context: RequestContext, /) -> Mapping[str, Any]:

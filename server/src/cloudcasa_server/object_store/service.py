@@ -36,9 +36,10 @@ class ObjectStores:
     probe: Probe
 
     async def choose(self, *providers: Mapping[str, Any] | None) -> Document:
-        """Return the store that the first of the providers names, else the only one there is. Raises InvalidError."""
+        """Return the store that the first of the providers names, else the organisation's, else the only one there is. Raises InvalidError."""
         collection = self.documents.collection
-        for provider in providers:
+        organisation = await self.store.collection("orgs").find(limit=1, projection={"backup_provider": True})
+        for provider in (*providers, *(one.get("backup_provider") for one in organisation)):
             if not provider or not provider.get("user_objectstore"):
                 continue
             document = await collection.get(str(provider["user_objectstore"]))
@@ -50,7 +51,7 @@ class ObjectStores:
         if len(candidates) == 1:
             return _usable(candidates[0])
         what = "There is no object store yet. Register one." if not candidates else "There are several object stores and none is chosen."
-        message = f"{what} Name one in backup_provider of the cluster or in offload_provider of the copy."
+        message = f"{what} Name one in backup_provider of the cluster or of the organisation, or in offload_provider of the copy."
         raise InvalidError(message)
 
     async def target(self, objectstore_id: str, /, *, cluster_id: str, is_read_only: bool = False) -> StorageTarget:

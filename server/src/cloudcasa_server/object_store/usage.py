@@ -21,6 +21,8 @@ async def users_of(context: RequestContext, objectstore_id: str, /) -> list[str]
     )
     users = [f'cluster "{user["name"]}"' for user in clusters]
     users += [f'copy of the backup "{user["name"]}"' for user in await _copied_here(context, objectstore_id)]
+    organisations = await context.store.collection("orgs").find(eq("backup_provider.user_objectstore", objectstore_id), limit=_SHOWN)
+    users += [f'organisation "{user["name"]}"' for user in organisations]
     gone = await _deleted_clusters(context, objectstore_id)
     return users + await data_in(context, objectstore_id, but=gone)
 

@@ -32,14 +32,17 @@ class Arrivals:
 
     async def user_of(self, person: Person, *, provider: str, name: str, invitation_id: str) -> Document:
         """Return the user, who is made when the person may come in. Raises ForbiddenError, ConflictError."""
-        found = await self.entrance.users.collection.find(eq("identity_key", identity_key(person)), limit=1)
-        user = found[0] if found else await self._newcomer(person, provider=provider, name=name, invitation_id=invitation_id)
+        user = await self._known(person) or await self._newcomer(person, provider=provider, name=name, invitation_id=invitation_id)
         if user.get("disabled"):
             raise ForbiddenError(f'The account "{user["email"]}" is disabled. Ask an administrator.')
         if user.get("admitted_by") == "list" and not self.rules.lets_in(person, provider=provider):
             raise _not_allowed(person, name)
         await self.entrance.memberships.map_roles(user["_id"], self.rules.roles(person, provider=provider))
         return await self._refreshed(user, person)
+
+    async def _known(self, person: Person) -> Document | None:
+        found = await self.entrance.users.collection.find(eq("identity_key", identity_key(person)), limit=1)
+        return found[0] if found else None
 
     async def _newcomer(self, person: Person, *, provider: str, name: str, invitation_id: str) -> Document:
         newcomer = Newcomer(
@@ -53,6 +56,8 @@ class Arrivals:
                 raise _not_allowed(person, name)
             return await self.entrance.admit(person.email, newcomer)
         except InvalidError as e:
+            if twin := await self._known(person):  # another window of the same person was faster
+                return twin
             text = (
                 f'The e-mail address "{person.email}" belongs to a user who signs in in another way. Sign in that way; the two never mix.'
             )

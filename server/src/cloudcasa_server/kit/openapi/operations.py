@@ -34,7 +34,7 @@ _ERRORS: Mapping[str, set[int]] = {
     "action": {404, 409, 413, 422, 501},
 }
 _LISTING = ("where", "sort", "page", "max_results", "projection")
-_EMPTY = 204
+_EMPTY = frozenset({204, 303})
 _WORDS = {
     "list": "List {nouns}",
     "get": "Read a {noun}",
@@ -179,7 +179,7 @@ def _plain(route: AccessRoute, docs: RouteDocs) -> Part:
     errors |= set() if route.access.is_open else _OF_CALLERS
     answer = (
         {"description": "Done."}
-        if docs.status == _EMPTY
+        if docs.status in _EMPTY
         else {"description": "The answer.", "content": {docs.media_type: {"schema": schema}}}
     )
     made["responses"] = {str(docs.status): answer, **_errors(errors)}
