@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from itertools import count
@@ -9,6 +10,7 @@ from itertools import count
 import pytest
 from cloudcasa_server.hook.model import arguments
 from cloudcasa_server.hook.templates import sync_templates, templates
+from cloudcasa_server.kit.store import ALL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -111,6 +113,13 @@ async def test_templates_changed_in_the_database_are_brought_up_to_date(shared):
     await sync_templates(documents)
     after = await documents.get(template_id)
     assert (after["description"], after["_etag"], after["_created"]) == (before["description"], before["_etag"], before["_created"])
+
+
+async def test_servers_that_start_at_once_make_each_template_once(shared):
+    documents = shared.documents("kubehooktemplates")
+    await documents.collection.delete_many(ALL)
+    await asyncio.gather(*(sync_templates(documents) for _ in range(6)))
+    assert await documents.collection.count() == len(templates())
 
 
 async def test_backup_names_hooks_and_templates(shared):
