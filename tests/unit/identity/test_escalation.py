@@ -369,3 +369,33 @@ async def test_two_who_take_away_the_last_administrators_at_once_leave_one(tmp_p
         house.app.state.parts.keys.forget()
         alive = [await caller.status("GET", "apikeys") for caller in (house.admin, other)]
         assert 200 in alive
+
+
+class OtherReplica:
+    """A store in which another replica deletes a key just when this one deletes another."""
+
+    def __init__(self, store: Any, *, victim: str) -> None:
+        self._store = store
+        self._victim = victim
+
+    def collection(self, name: str, /) -> Any:
+        return OtherReplica(self._store.collection(name), victim=self._victim) if name == "apikeys" else self._store.collection(name)
+
+    async def delete(self, document_id: str, **how: Any) -> bool:
+        await self._store.delete(self._victim)
+        return bool(await self._store.delete(document_id, **how))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+async def test_what_left_no_administrator_is_undone_and_written_down(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        other = await house.a_key(roles=["ADMIN"])
+        house.app.state.rest.store = OtherReplica(house.store, victim=other.id)
+        answer = await house.admin.ask("DELETE", f"apikeys/{house.admin.id}")
+        assert answer.status_code == 422
+        assert "nobody would be left" in answer.json()["_error"]["message"]
+        assert await house.store.collection("apikeys").get(other.id) is None
+        entries = [(one["operation"], one["outcome"]) for one in await house.entries(resource_id=house.admin.id)]
+        assert entries == [("delete", "OK"), ("delete", "FAILED")]

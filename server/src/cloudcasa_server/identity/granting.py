@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..kit.rest import Hooks, RequestContext
+from ..kit.errors import InvalidError
+from ..kit.rest import Hooks, Outcome, RequestContext
+from ..kit.rest.access import DELETE, UPDATE
 from ..kit.store import Document
 from .acls import settle_rows
 from .caches import Caches
@@ -65,7 +67,7 @@ class GivingHooks(Hooks):
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Make it count at once, and keep an administrator also where two requests went past each other."""
         context.service(Caches).forget()
-        await holders_of(context).undo_lockout(self._collection, old)
+        await self._keep_administrator(context, UPDATE, old)
         return new
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
@@ -75,4 +77,12 @@ class GivingHooks(Hooks):
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:
         """Make it count at once, and keep an administrator."""
         context.service(Caches).forget()
-        await holders_of(context).undo_lockout(self._collection, document)
+        await self._keep_administrator(context, DELETE, document)
+
+    async def _keep_administrator(self, context: RequestContext, operation: str, old: Document) -> None:
+        """Undo what left no administrator, and record that it was undone."""
+        try:
+            await holders_of(context).undo_lockout(self._collection, old)
+        except InvalidError as error:
+            await context.record(operation, self._collection, old, outcome=Outcome.FAILED, message=f"Undone. {error.text}")
+            raise

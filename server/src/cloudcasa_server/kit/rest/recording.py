@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     REFUSED = "REFUSED"
     """Not permitted: 403, or a login that failed."""
     FAILED = "FAILED"
+    """Undone, since it could not stand."""
 
 
 @dataclass(frozen=True, slots=True)
