@@ -8,7 +8,7 @@ import sys
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from cloudcasa_server.identity.oidc.provider import CACHE_SECONDS, FRESH_SECONDS
+from cloudcasa_server.identity.oidc.provider import AWAY_SECONDS, CACHE_SECONDS, FRESH_SECONDS
 from cloudcasa_server.kit.clock import SystemClock
 from cloudcasa_server.kit.store import ALL, eq
 from cloudcasa_server.kit.tls import ensure_certificate
@@ -339,6 +339,8 @@ async def test_a_provider_that_is_away_is_said_to_be(people, corp):
     assert str(corp.port) not in answer.text
     await people.signed_in()
     corp.start()
+    assert (await eve.ours.get("/auth/corp/start")).status_code == 503
+    people.clock.tick(AWAY_SECONDS)
     assert (await eve.sign_in("eve")).status_code == 303
 
 
@@ -389,6 +391,7 @@ async def test_no_request_goes_to_a_host_that_was_not_named(corp, people):
             provider._check(metadata | {name: "https://169.254.169.254/latest"})
     stray = metadata | {"userinfo_endpoint": "https://169.254.169.254/latest"}
     provider._check(stray)
+    people.clock.tick(AWAY_SECONDS)
     provider._metadata = (provider._clock.monotonic(), stray)
     assert (await (await a_person(people)).sign_in("eve")).status_code == 403
 

@@ -191,6 +191,7 @@ def test_two_people_of_two_issuers_are_two():
         (" /a", "/"),
         ("", "/"),
         ("/" + "a" * 2_000, "/"),
+        ("/" + "ä" * 600, "/"),
     ],
 )
 def test_only_a_path_of_this_server_is_gone_on_to(text, path):

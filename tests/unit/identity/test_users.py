@@ -187,3 +187,22 @@ async def test_who_may_make_users_but_is_no_administrator_makes_no_administrator
     refused = await changed(bob, f"/userorgs/{mine['_id']}", roles=[everything["_id"]])
     assert refused.status_code == 403
     assert "You cannot give" in refused.json()["_error"]["message"]
+
+
+async def test_a_user_whose_membership_was_lost_halfway_has_the_default_role_after_the_next_login(people):
+    admin = await people.signed_in()
+    user = await people.a_user(admin)
+    await people.store.collection("userorgs").delete_many(eq("user", user["_id"]))
+    bob = await people.signed_in("bob@example.org")
+    assert "orgs.read" in (await bob.get("/session")).json()["permissions"]
+
+
+async def test_a_user_who_cannot_be_made_leaves_no_membership(people):
+    admin = await people.signed_in()
+    made = (await admin.post("/orginvites", json={"email": "bob@example.org", "first_name": "B", "last_name": "B"})).json()
+    await people.a_user(admin)
+    body = {"token": made["invitation_link"].partition("#token=")[2], "password": PASSWORD}
+    assert (await (await people.browser()).post("/auth/invitation/accept", json=body)).status_code == 422
+    members = await people.store.collection("userorgs").find(ALL)
+    users = {user["_id"] for user in await people.store.collection("users").find(ALL)}
+    assert {member["user"] for member in members} == users

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ..kit.errors import AppError, ForbiddenError, UnauthorizedError
 from ..kit.rest import Documents
@@ -71,13 +72,12 @@ class Entrance:
         await self._move(invitation, ACCEPTED)
         fields = {key: invitation[key] for key in ("name", "email", "first_name", "last_name") if invitation.get(key)}
         try:
-            user = await self._make(fields, newcomer, admitted_by="invitation")
+            user = self._new(fields, newcomer, admitted_by="invitation")
+            await self._join(user, acls=invitation.get("acls") or [], groups=invitation.get("usergroups") or [])
         except AppError:
             back = Update(set={"state": PENDING, "link": invitation["link"]})
             await self.invitations.collection.update(invitation["_id"], back, expected=eq("state", ACCEPTED))
             raise
-        groups = invitation.get("usergroups") or []
-        await self.memberships.join(user["_id"], acls=invitation.get("acls") or [], groups=groups)
         return user
 
     async def admit(self, email: str, newcomer: Newcomer, /) -> Document:
@@ -93,11 +93,20 @@ class Entrance:
 
     async def make_member(self, fields: Document, newcomer: Newcomer, *, roles: Iterable[str] = (), admitted_by: str = "admin") -> Document:
         """Make a user, and a member of the organisation of that user."""
-        user = await self._make(fields, newcomer, admitted_by=admitted_by)
-        await self.memberships.join(user["_id"], roles=roles)
+        user = self._new(fields, newcomer, admitted_by=admitted_by)
+        await self._join(user, roles=roles)
         return user
 
-    async def _make(self, fields: Document, newcomer: Newcomer, *, admitted_by: str) -> Document:
+    async def _join(self, user: Document, **gives: Iterable[Any]) -> None:
+        """Store the membership, then the user: a user without one could sign in and do nothing, one without a user harms nobody."""
+        await self.memberships.join(user["_id"], **gives)
+        try:
+            await self.users.insert(user)
+        except AppError:
+            await self.memberships.leave(user["_id"])
+            raise
+
+    def _new(self, fields: Document, newcomer: Newcomer, *, admitted_by: str) -> Document:
         document = self.users.new(fields)
         parts = new_parts(document, provider=newcomer.provider, identity_key=newcomer.identity_key)
         document |= parts | {"admitted_by": admitted_by}
@@ -105,7 +114,7 @@ class Entrance:
             document["credential"] = {"hash": newcomer.password_hash, "changed_at": document["_created"]}
         if newcomer.subject:
             document["subject"] = newcomer.subject
-        return await self.users.insert(document)
+        return document
 
     async def _move(self, invitation: Document, state: str) -> Document:
         change = Update(set={"state": state, "_updated": self.users.clock.timestamp()}, unset=("link",))

@@ -72,7 +72,9 @@ class Memberships:
     default_role: str
 
     async def join(self, user_id: str, *, acls: Iterable[Document] = (), groups: Iterable[str] = (), roles: Iterable[str] = ()) -> None:
-        """Make a user a member; who brings nothing that says what may be done has the default role."""
+        """Make a user a member, if that is not so yet; who brings nothing that says what may be done has the default role."""
+        if await self.documents.collection.count(eq("user", user_id)):
+            return
         given, rows, joined = list(roles), list(acls), list(groups)
         for group in joined:
             await self._enter(group, user_id)
@@ -80,8 +82,7 @@ class Memberships:
             given = await role_ids(self.documents.store, [self.default_role])
         org = await the_organisation(self.orgs)
         fields: dict[str, Any] = {"user": user_id, "org": org["_id"], "roles": given, "acls": rows, "is_default": True}
-        if not await self.documents.collection.count(eq("user", user_id)):
-            await self.documents.insert(self.documents.new(fields))
+        await self.documents.insert(self.documents.new(fields))
 
     async def map_roles(self, user_id: str, names: Iterable[str], /) -> None:
         """Give the roles that a provider's groups bring now, and take those that they brought before and do not any more."""

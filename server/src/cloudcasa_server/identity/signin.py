@@ -25,6 +25,7 @@ from .cookies import SESSION_COOKIE, check_forgery, check_origin, clear_session,
 from .entrance import Entrance
 from .escalation import refuse_more
 from .grants import principal_of_user
+from .memberships import Memberships
 from .orgs import ORGS, the_organisation
 from .preferences import Preferences
 from .sessions import PREFIX, Origin, Session, Sessions
@@ -83,6 +84,7 @@ async def signed_in(
 ) -> Response:
     """Open a session, end the one that the browser had, and answer."""
     sessions = context.service(Sessions)
+    await context.service(Memberships).join(user["_id"])  # there already, unless the server died while it made the user
     token, session = await sessions.open(user, method=method, origin=origin_of(context.request))
     await record(context, operation, user)
     answer: dict[str, Any] = {"user": shown(user), "session": _session(session, sessions), "_status": "OK"}

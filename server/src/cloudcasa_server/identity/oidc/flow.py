@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +20,8 @@ from ...kit.ids import new_token
 
 COOKIE = "__Host-cloudcasa-login-"
 LIFE_SECONDS = 600
-MAX_NEXT = 2_000
+MAX_NEXT = 1_500
+"""Of a path to go on to: the cookie that holds it must fit into what browsers keep."""
 _PLACE = "oidc-login"
 
 
@@ -75,8 +76,7 @@ def _cookie(state: str) -> str:
 
 def safe_path(text: str) -> str:
     """Return a path on this server to go on to: what could lead elsewhere, or into a header, is the front page instead."""
-    is_path = text.startswith("/") and not text.startswith(("//", "/\\")) and len(text) <= MAX_NEXT
-    if not is_path or "\\" in text or not text.isprintable():
+    if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
         return "/"
-    parts = urlsplit(text)
-    return "/" if parts.scheme or parts.netloc else quote(text, safe="/?#&=%:@!$'()*+,;~[]-._")
+    quoted = quote(text, safe="/?#&=%:@!$'()*+,;~[]-._")
+    return quoted if len(quoted) <= MAX_NEXT else "/"

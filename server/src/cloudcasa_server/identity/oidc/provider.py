@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 CACHE_SECONDS = 3_600.0
 FRESH_SECONDS = 10.0
 """How soon keys may be asked for again, so that forged tokens do not make the provider busy."""
+AWAY_SECONDS = 5.0
+"""For how long a provider that could not be reached is not asked again, so that people who wait for it do not pile up."""
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -38,6 +40,7 @@ class OpenIdProvider:
         self.settings = settings
         self._redirect_uri = redirect_uri
         self._clock = clock
+        self._away_until = 0.0
         self._trust: ssl.SSLContext | None = None
         self._lock = asyncio.Lock()
         self._metadata: tuple[float, dict[str, Any]] | None = None
@@ -103,6 +106,8 @@ class OpenIdProvider:
 
     async def _discover(self) -> dict[str, Any]:
         async with self._lock:
+            if self._clock.monotonic() < self._away_until:
+                raise self._unavailable()
             if self._metadata is None or self._clock.monotonic() - self._metadata[0] >= CACHE_SECONDS:
                 found = await self._get_json(f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration")
                 self._check(found)
@@ -177,7 +182,11 @@ class OpenIdProvider:
         return UnauthorizedError(f'"{self.settings.name}" did not sign you in: {reason}. Begin again.')
 
     def _away(self, reason: str) -> UnavailableError:
+        self._away_until = self._clock.monotonic() + AWAY_SECONDS
         log.warning("An OpenID provider cannot be used", provider=self.settings.id, reason=reason)
+        return self._unavailable()
+
+    def _unavailable(self) -> UnavailableError:
         text = f'"{self.settings.name}" cannot be reached now. Try again, or sign in another way; the server\'s log has the reason.'
         return UnavailableError(text, headers={"Retry-After": "10"})
 
