@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from cloudcasa_server.app import SERVER_VERSION
 
 from tests.support.described import Described
 from tests.support.server import Running, a_server
+from tests.support.settled import first_ids, settled_body
 from tests.support.world import a_world
 
 OUTCOMES = {200, 201, 204, 403, 409, 412, 422, 501}
@@ -63,6 +65,46 @@ async def test_links_of_lists_and_documents_lead_to_answers_that_are_described(t
                 assert (described.problem(answer), answer.status_code in OUTCOMES) == ("", True), answer.text
                 followed += 1
     assert followed > 30
+
+
+def made_links(described: Described, name: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the links of a resource's answers about one document, by operation."""
+    many, one = (described.document["paths"].get(f"/api/v1/{name}{end}", {}) for end in ("", "/{id}"))
+    operations = {"post": many.get("post", {}), "get": one.get("get", {}), "put": one.get("put", {}), "patch": one.get("patch", {})}
+    answers = {method: operation.get("responses", {}) for method, operation in operations.items()}
+    return {method: (found.get("201") or found.get("200") or {}).get("links", {}) for method, found in answers.items()}
+
+
+def fresh(body: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a body whose unique values no other has."""
+    unique = {"name": f"made {number}", "bucket_name": f"made-{number}", "email": f"made{number}@example.org"}
+    return body | {key: value for key, value in unique.items() if key in body}
+
+
+async def test_links_of_documents_that_were_made_read_and_changed_lead_to_answers_that_are_described(tmp_path):
+    followed: set[tuple[str, str, str]] = set()
+    numbers = itertools.count()
+    async with described_world(tmp_path) as (server, described):
+        rest = server.app.state.rest
+        ids = await first_ids(server, rest)
+        for name, resource in rest.resources.items():
+            if "create" not in resource.methods or "apikey" in resource.refuses:
+                continue
+            for method, links in made_links(described, name).items():
+                for kind, link in links.items():
+                    body = fresh(settled_body(resource, ids), next(numbers))
+                    document = (await server.post(name, **body)).json()
+                    assert document["_status"] == "OK", (name, document)
+                    path, headers = f"/api/v1/{name}/{document['_id']}", {"If-Match": document["_etag"]}
+                    if method != "post":
+                        sent = {"json": body, "headers": headers} if method != "get" else {}
+                        document = (await server.api.request(method, path, **sent)).json()
+                    answer = await follow(server, described, link, document, example=body)
+                    assert (described.problem(answer), answer.status_code in OUTCOMES) == ("", True), (name, method, kind, answer.text)
+                    followed.add((name, method, kind))
+                    await server.api.delete(path)
+    assert len(followed) > 60
+    assert {("policies", "post", "patch"), ("kubebackups", "post", "run"), ("kuberestores", "post", "delete")} <= followed
 
 
 async def test_every_document_of_the_world_is_as_described(tmp_path):

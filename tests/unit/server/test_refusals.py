@@ -389,3 +389,15 @@ async def test_manifest_fetched_twice_at_once_is_one_manifest(server):
         pass
     agents = await asyncio.gather(*(server.an_agent(cluster) for _ in range(8)))
     assert len({each.credential for each in agents}) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("kubebackups", {"cluster": "", "source": {"all_namespaces": True}}, "cluster"),
+        ("kuberestores", {"backup_inst": "", "selection": {"all_namespaces": True}}, "backup_inst"),
+    ],
+)
+async def test_required_reference_cannot_be_empty(server, path, body, field):
+    answer = await server.post(path, name="a", **body)
+    assert (answer.status_code, list(answer.json()["_issues"])) == (422, [field])

@@ -125,7 +125,7 @@ class InvitationShown(ShownModel):
 ORG_EXAMPLE = {"name": "organisation", "display_name": "Shop Ltd"}
 USER_EXAMPLE = {"name": "Ann Lee", "email": "ann@example.org", "first_name": "Ann", "last_name": "Lee"}
 INVITATION_EXAMPLE = {"email": "ben@example.org", "first_name": "Ben", "last_name": "Ray"}
-EXAMPLE = {"name": "terraform", "description": "The pipeline of the shop"}
+EXAMPLE = {"name": "terraform", "description": "The pipeline of the shop", "org_role": "USER"}
 ROLE_EXAMPLE = {"name": "operator", "description": "Runs backups", "permissions": ["kubebackups.read", "kubeclusters.backup", "jobs.read"]}
 GROUP_EXAMPLE = {
     "name": "shop team",

@@ -24,6 +24,6 @@ class MigrationShown(ShownModel):
 EXAMPLE = {
     "name": "shop-to-berlin",
     "is_replication": False,
-    "backup": {"cluster": "65aa00000000000000000010", "source": {"namespaces": ["shop"]}},
+    "backup": {"cluster": "65aa00000000000000000010", "source": {"namespaces": ["web"]}},
     "restore": {"cluster": "65aa00000000000000000011", "storage_class_map": {"fast": "standard"}},
 }

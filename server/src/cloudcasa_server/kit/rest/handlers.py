@@ -260,7 +260,7 @@ async def check_references(
             kept = _ids(than, path) if than else set()
             for value in _ids(document, path) - kept:
                 wanted.setdefault(name, {})[value] = path
-    issues: dict[str, str] = {}
+    issues = _unnamed(resource, document)
     for name, by_id in wanted.items():
         ids = tuple(one.lower() for one in by_id if is_id(one.lower()))
         known = await _known(context, name, ids, permission=f"{resource.name}.{operation}")
@@ -268,6 +268,14 @@ async def check_references(
         issues |= {path: f'There is no {noun} with the id "{one[:40]}".' for one, path in by_id.items() if one.lower() not in known}
     if issues:
         raise InvalidError(next(iter(issues.values())), issues=issues)
+
+
+def _unnamed(resource: Resource, document: Document) -> dict[str, str]:
+    """Return the sentences about required references that are empty: an empty text clears a reference, and these cannot be without."""
+    fields = resource.model.model_fields if resource.model else {}
+    required = {about.alias or name for name, about in fields.items() if about.is_required()}
+    empty = [path for path in resource.references if path in required and document.get(path) == ""]
+    return {path: f'The field "{path}" is empty; it must be the id of one of {resource.references[path]}.' for path in empty}
 
 
 async def _known(context: RequestContext, name: str, ids: Sequence[str], *, permission: str) -> set[str]:
