@@ -59,6 +59,17 @@ def test_the_description_is_valid_openapi(document):
     assert document["openapi"] == "3.1.0"
 
 
+def test_the_committed_file_is_what_the_declarations_say(document):
+    assert json.loads(TARGET.read_text(encoding="utf-8")) == document, "run: .venv/bin/python -m tools.openapi"
+
+
+def test_every_resource_says_what_it_shows_and_how_one_is_made(rest):
+    silent = {name for name, resource in rest.resources.items() if resource.model is None and resource.docs.shown is None}
+    without = {name for name, resource in rest.resources.items() if "create" in resource.methods and not resource.docs.example}
+
+    assert (silent, without) == (set(), set())
+
+
 def test_every_route_is_described_or_says_that_it_is_not(rest, document):
     listed = {route.path for route in rest.routes if ":path}" not in route.path and route.about.docs.is_listed}
 
