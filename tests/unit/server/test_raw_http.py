@@ -8,7 +8,7 @@ import json
 import pytest
 import pytest_asyncio
 from cloudcasa_server.__main__ import uvicorn_config
-from cloudcasa_server.kit.http import MAX_HEAD_BYTES, GuardedProtocol
+from cloudcasa_server.kit.http import MAX_HEAD_BYTES, MAX_URL_BYTES, GuardedProtocol
 from cloudcasa_server.kit.settings import Settings
 from fastapi import FastAPI
 
@@ -82,6 +82,14 @@ async def test_what_http_forbids_is_400_in_the_standard_form(port, key, target):
 
 
 @pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\x01\x00", b"\x00" * 10, b"hello\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+)
+async def test_what_is_no_http_at_all_is_400(port, sent):
+    answer = await exchange(port, sent)
+    assert (answer.status, answer.message) == (400, "This is not an HTTP request.")
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         ("Content-Type: application/json", "Accept: application/json", "Accept-Encoding: gzip", "User-Agent: Go-http-client/1.1"),
@@ -135,11 +143,11 @@ async def test_bodiless_delete_with_a_content_type_is_204(server, port, key):
     assert (answer.status, answer.content) == (204, b"")
 
 
-async def test_a_filter_of_64_kib_is_taken_and_a_longer_one_named(port, key):
-    for characters, status in ((65_000, 200), (66_000, 400)):
-        text = '{"name":"' + "a" * characters + '"}'
-        answer = await exchange(port, request("GET", f"/api/v1/policies?where={text}", key))
-        assert answer.status == status
+@pytest.mark.parametrize(("characters", "status"), [(65_000, 200), (MAX_URL_BYTES, 414), (200_000, 414)])
+async def test_an_address_is_taken_to_its_limit_and_a_longer_one_named(port, key, characters, status):
+    answer = await exchange(port, request("GET", '/api/v1/policies?where={"name":"' + "a" * characters + '"}', key))
+    assert answer.status == status
+    assert status == 200 or "Send a shorter filter" in answer.message
 
 
 async def test_a_head_larger_than_its_limit_is_431(port, key):
@@ -197,6 +205,25 @@ async def test_who_stops_sending_is_hung_up_on_and_nothing_is_stored(impatient, 
     assert (answer.status, answer.headers["connection"]) == (408, "close")
     assert answer.message == f"The {what} was not sent in time. Send it again, in one go."
     assert (await impatient.get("policies"))["_meta"]["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "piece", "status"),
+    [("HEAD", b"", 408), ("HEAD", b"zz\r\n", 400), ("POST", b"zz\r\n", 400), ("POST", b"5\r\nabc", 408)],
+    ids=["head", "head and no chunk", "no chunk", "half a chunk"],
+)
+async def test_a_body_that_breaks_off_or_is_none_ends_the_connection(impatient, method, piece, status):
+    port = int(impatient.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    key = f"Authorization: {impatient.api.headers['Authorization']}"
+    writer.write(request(method, "/api/v1/nothing" if method == "POST" else "/healthz", key, "Transfer-Encoding: chunked") + piece)
+    raw = await reader.read()
+    writer.close()
+    assert raw.startswith(b"HTTP/1.1 ")
+    if method == "HEAD":
+        assert raw.endswith(b"\r\n\r\n")
+    else:
+        assert int(raw.split()[1]) in {status, 404}
 
 
 async def test_a_request_after_others_on_one_connection_has_its_own_time(impatient):

@@ -15,7 +15,9 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 262_144
-"""Largest request line with headers: a filter of 64 KiB, percent-encoded, and room."""
+"""Largest request line with headers."""
+MAX_URL_BYTES = 65_535
+"""Longest address with its query: httptools counts in 16 bits."""
 HEAD_SECONDS = 15.0
 """Longest a request's first line and headers may take from the first byte, or from connecting."""
 BODY_SECONDS = 60.0
@@ -30,6 +32,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     head_seconds: ClassVar[float] = HEAD_SECONDS
     body_seconds: ClassVar[float] = BODY_SECONDS
+    url: bytes = b""
+    """Of the request being read; uvicorn sets it when one begins."""
     _reading: Phase | None = None
     """What the parser is in the middle of."""
     _awaited: Phase | None = None
@@ -62,8 +66,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Read a body."""
-        self._reading = "body"
         super().on_headers_complete()
+        self._reading = "body"
 
     def on_body(self, body: bytes) -> None:
         """Count anew what is no body."""
@@ -87,7 +91,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wait_for(None)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Refuse what is no HTTP, or has an address that the parser cannot count."""
+        if len(self.url) > MAX_URL_BYTES:
+            text = f"The address and its query are {len(self.url)} bytes long; {MAX_URL_BYTES} are allowed. Send a shorter filter."
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, text)
+            return
         self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP request.")
 
     @property
@@ -122,10 +130,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus, text: str) -> None:
         """Answer if nothing was answered yet, and hang up; the application learns that its client is gone."""
         cycle = self._running
-        if cycle is None or (self._reading == "body" and not cycle.response_started):
+        is_open = self._reading != "body" if cycle is None else self._reading == "body" and not cycle.response_started
+        if is_open:
             body = orjson.dumps({"_status": "ERR", "_error": {"code": status.value, "message": text}})
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            self.transport.write(head.encode() + body)
+            is_head = cycle is not None and cycle.scope["method"] == "HEAD"
+            self.transport.write(head.encode() + (b"" if is_head else body))
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()
