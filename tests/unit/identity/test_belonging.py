@@ -7,6 +7,7 @@ from typing import Any
 from cloudcasa_server.identity.belonging import cluster_of_namespaces, in_namespace, in_namespaces
 from cloudcasa_server.kit.rest import within
 from cloudcasa_server.kit.store import Or, matches
+from cloudcasa_server.kit.store.mongo import as_filter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,19 @@ def test_an_anchor_that_lost_its_cluster_covers_nothing() -> None:
 def test_all_paths_must_name_an_anchor(ids: list[str], document: dict[str, Any]) -> None:
     query = within("cluster", "other").query([{"_id": one} for one in ids])
     assert matches(query, document) is (document.get("cluster") in ids and document.get("other") in ids)
+
+
+def test_mongo_is_asked_in_its_own_words() -> None:
+    anchors = [{"_id": "1", "cluster_id": "red", "name": "shop"}, {"_id": "2", "cluster_id": "red", "name": "bank"}]
+    assert as_filter(BELONGING.query(anchors)) == {
+        "$and": [
+            {"cluster": {"$eq": "red"}},
+            {
+                "$and": [
+                    {"source.namespaces": {"$elemMatch": {"$in": ["bank", "shop"]}}},
+                    {"$nor": [{"source.namespaces": {"$elemMatch": {"$nin": ["bank", "shop"]}}}]},
+                    {"$nor": [{"source.all": {"$eq": True}}]},
+                ]
+            },
+        ]
+    }

@@ -63,7 +63,8 @@ HOUSES = Resource(
     title="House",
     noun="house",
     model=HouseFields,
-    initial=lambda: {"alarm": "1234"},
+    initial=lambda: {"alarm": "1234", "safe": "4321", "floors": 2},
+    hidden=frozenset({"safe"}),
     guarded={"alarm": "houses.update"},
 )
 ROOMS = Resource(
@@ -290,3 +291,14 @@ async def test_an_answer_about_everything_takes_a_grant_that_holds_everywhere(st
     assert (await street.ask("GET", "whole")).status_code == 403
     street.be("rooms.read", more=(Grant(frozenset({"houses.read"})),))
     assert (await street.ask("GET", "whole")).status_code == 200
+
+
+async def test_sending_a_hidden_field_tells_nothing_of_it(street: Street) -> None:
+    path = f"houses/{street.mine['_id']}"
+    answers = [
+        await street.ask("PATCH", path, json=body, headers={"If-Match": "*"}) for body in ({"safe": "4321"}, {"safe": "1"}, {"x": 1})
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 3
+    sentences = {answer.json()["_error"]["message"].replace('"x"', '"safe"') for answer in answers}
+    assert len(sentences) == 1
+    assert (await street.ask("PATCH", path, json={"floors": 2}, headers={"If-Match": "*"})).status_code == 200

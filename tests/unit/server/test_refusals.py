@@ -8,7 +8,7 @@ import json
 import pytest
 from cloudcasa_server.object_store.probe import ProbeError
 
-from tests.support.scripted_agent import ScriptedAgent, a_backup, answer
+from tests.support.scripted_agent import ScriptedAgent, a_backup, answer, eventually
 from tests.support.server import a_store_body
 
 
@@ -130,8 +130,11 @@ async def test_backup_of_unknown_namespace_is_refused_by_asking_the_cluster(serv
         assert '"nowhere"' in message
         assert '"web"' not in message
         await agent.command("inventory.collect")
-    names = [item["name"] for item in (await server.get("kubenamespaces"))["_items"]]
-    assert sorted(names) == ["db", "default", "web"]
+
+    async def are_all_there() -> bool:
+        return sorted(item["name"] for item in (await server.get("kubenamespaces"))["_items"]) == ["db", "default", "web"]
+
+    assert await eventually(are_all_there)
 
 
 async def test_backup_is_accepted_while_the_cluster_is_away(server):

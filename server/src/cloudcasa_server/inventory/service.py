@@ -55,7 +55,11 @@ class Inventories:
     async def _apply(self, documents: Documents, wanted: list[Document], *, cluster_id: str) -> None:
         plan = diff(await documents.collection.find(eq("cluster_id", cluster_id)), wanted)
         for row in plan.insert:
-            await documents.insert(documents.new({"_id": stable_id(documents.resource.name, row), **row}))
+            document = documents.new({"_id": stable_id(documents.resource.name, row), **row})
+            try:
+                await documents.collection.insert(document)
+            except DuplicateKeyError:  # another link of this cluster told it at the same moment
+                await documents.set(document["_id"], row)
         for document_id, row in plan.change.items():
             await documents.set(document_id, row)
         for document_id in plan.delete:

@@ -29,7 +29,7 @@ def settable(body: Mapping[str, Any], resource: Resource, stored: Mapping[str, A
     Raises InvalidError naming every unknown key.
     """
     allowed = settable_fields(resource)
-    stored = stored or {}
+    stored = {key: value for key, value in (stored or {}).items() if key not in resource.hidden}
     unknown = [key for key in body if key not in allowed and key not in IGNORED and not (key in stored and stored[key] == body[key])]
     if unknown:
         issues = {key: _why_not(key, stored, resource) for key in unknown[:MAX_ISSUES]}
