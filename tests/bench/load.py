@@ -29,6 +29,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         """Start empty."""
+        self.is_lost = False
         self._buffer = bytearray()
         self._waiter: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport | None = None
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let whoever waits know."""
+        self.is_lost = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(exc or ConnectionResetError("the server closed the connection"))
 
@@ -130,7 +132,9 @@ async def pace(port: int, make: Make, *, per_second: float, seconds: float) -> M
     idle: list[Connection] = [await connect(port) for _ in range(8)]
 
     async def one(number: int, due: float) -> None:
-        connection = idle.pop() if idle else await connect(port)
+        kept = [one for one in idle if not one.is_lost]  # a server hangs up on who asks nothing for a while
+        connection = kept[-1] if kept else await connect(port)
+        idle[:] = kept[:-1]
         answer = await connection.ask(make(number))
         measured.latencies.append(time.perf_counter() - due)
         if answer.status >= 300:

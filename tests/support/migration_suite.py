@@ -59,7 +59,7 @@ def new_form(count: int = 7) -> list[dict[str, Any]]:
 
 async def finished(task: asyncio.Task[None], clock: FakeClock) -> None:
     """Let time pass until the task is done."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not task.done():
             await clock.advance(5)
             await asyncio.sleep(0.01)
@@ -103,7 +103,7 @@ class MigrationSuite:
         assert await first._claim() is not None
         with capture_logs() as told:
             waiting = asyncio.create_task(a_migrator(another(), clock=clock).run())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not told:
                     await asyncio.sleep(0.01)
         assert [(one["event"], one["replica"]) for one in told] == [

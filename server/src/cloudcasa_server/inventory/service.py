@@ -42,7 +42,7 @@ class Inventories:
         existing = await kept.get(cluster_id)
         if existing is not None and existing["taken_at"] > content["taken_at"]:
             return
-        if not await kept.replace(content):
+        if not await kept.replace(content, expected=Compare("taken_at", "lte", content["taken_at"])):
             try:
                 await kept.insert(content)
             except DuplicateKeyError:

@@ -113,7 +113,8 @@ class Jobs:
         fields = {**(changes or {}), "_updated": int(self.now())}
         job = await self._jobs.update(job_id, Update(set=fields, push={"activity": text} if text else {}), expected=_OPEN)
         if job is not None and len(job["activity"]) > ACTIVITY_LIMIT:
-            await self._jobs.update(job_id, Update(set={"activity": job["activity"][-ACTIVITY_LIMIT:]}))
+            shorter = Update(set={"activity": job["activity"][-ACTIVITY_LIMIT:]})
+            await self._jobs.update(job_id, shorter, expected=eq("activity", job["activity"]))
 
     async def note_cluster(self, cluster_id: str, text: str, /) -> None:
         """Tell every running job of a cluster something."""
@@ -136,24 +137,24 @@ class Jobs:
                 await self.tell_definitions(ended)
 
     async def tell_definitions(self, job: Document, /) -> None:
-        """Show a job's state on the definitions it belongs to. Every value of status.jobs is a string (rest-api.md 1.12)."""
-        if backup_id := job.get("backupdef"):
-            latest = await self._latest(eq("backupdef", backup_id))
-            await self._tell("kubebackups", backup_id, {"status.jobs": [_summary(each) for each in latest]})
-        state = "FAILED" if job["state"] == JobState.FAILED.value else "JOB_CREATED"
-        shown = {"status.state": state, "status.jobid": job["_id"], "status.message": job["message"]}
-        for path, collection in _DEFINITIONS[1:]:
+        """Show on the definitions that a job belongs to what became of their latest jobs."""
+        for path, collection in _DEFINITIONS:
             if definition_id := job.get(path):
-                latest = await self._latest(eq(path, definition_id))
-                if latest and latest[0]["_id"] == job["_id"]:
-                    await self._tell(collection, definition_id, shown | {"status.jobs": [_summary(each) for each in latest]})
+                await self._tell(collection, definition_id, eq(path, definition_id))
+
+    async def _tell(self, collection: str, definition_id: str, query: Query) -> None:
+        """Write, then look again: of two who write at once, the later may have looked earlier."""
+        written: Mapping[str, Any] | None = None
+        for _ in range(_RACES):
+            fields = _shown_on(collection, await self._latest(query))
+            if not fields or fields == written:
+                return
+            written = fields
+            await self.store.collection(collection).update(definition_id, Update(set=fields))
 
     async def _latest(self, query: Query) -> Sequence[Document]:
         is_run = Compare("type", "ne", JobType.DELETE_BACKUP.value)
         return await self._jobs.find(And((query, is_run)), sort=(("start_time", -1), ("_id", -1)), limit=_SHOWN_JOBS)
-
-    async def _tell(self, collection: str, definition_id: str, fields: Mapping[str, Any]) -> None:
-        await self.store.collection(collection).update(definition_id, Update(set=fields))
 
 
 _OPEN = eq("script.is_open", True)
@@ -163,6 +164,17 @@ def final_fields(state: JobState, message: str, /, *, now: float) -> dict[str, A
     """Return the fields that end a job."""
     ended = {"state": state.value, "message": message, "end_time": int(now), "script.is_open": False}
     return ended | {"script.is_alert_due": True} if state in ALERTING else ended
+
+
+def _shown_on(collection: str, latest: Sequence[Document]) -> Mapping[str, Any]:
+    """Return what a definition says of its latest jobs. Every value of status.jobs is a string (rest-api.md 1.12)."""
+    if not latest:
+        return {}
+    fields: dict[str, Any] = {"status.jobs": [_summary(each) for each in latest]}
+    if collection == "kubebackups":
+        return fields
+    state = "FAILED" if latest[0]["state"] == JobState.FAILED.value else "JOB_CREATED"
+    return fields | {"status.state": state, "status.jobid": latest[0]["_id"], "status.message": latest[0]["message"]}
 
 
 def _summary(job: Document) -> dict[str, str]:

@@ -33,10 +33,15 @@ class OffloadHooks(Hooks):
         return new | await _place(context, new)
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
-        """Mirror the policy on the backups that point here."""
+        """Mirror the policy on the backups that point here; again, if it was changed meanwhile: the later of two may have mirrored first."""
         del old
-        change = Update(set={"copy_policy": new["policy"]}) if new.get("policy") else Update(unset=("copy_policy",))
-        await context.store.collection("kubebackups").update_many(eq("copydef", new["_id"]), change)
+        current: Document | None = new
+        mirrored: object = ()
+        while current is not None and (policy := current.get("policy")) != mirrored:
+            mirrored = policy
+            change = Update(set={"copy_policy": policy}) if policy else Update(unset=("copy_policy",))
+            await context.store.collection("kubebackups").update_many(eq("copydef", new["_id"]), change)
+            current = await context.documents(COLLECTION).find(new["_id"])
         return new
 
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:

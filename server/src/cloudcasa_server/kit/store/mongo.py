@@ -22,8 +22,11 @@ from .gathered import Gathered
 from .port import Collection, Document, DuplicateKeyError, Index, Sort, StoreError, StoreUnavailableError, Update
 from .query import ALL, And, Compare, ElemMatch, Exists, In, Not, Or, Prefix, Query, Size
 
-CALL_TIMEOUT_MS = 8_000
-"""Deadline of one call: below the 10 s after which Terraform's client gives up (rest-api.md 1.11)."""
+CALL_SECONDS = 5.0
+"""Deadline of one call. PyMongo tries again until it is over, also when nobody listens at the address."""
+AWAY_SECONDS = 1.0
+"""The same after a call that failed, until one succeeds: a request needs several, and answers before Terraform's client gives up after 10 s
+(rest-api.md 1.11)."""
 PING_SECONDS = 3
 """Deadline of asking whether the database is there: whoever asks wants to know soon."""
 INDEX_SECONDS = 3_600
@@ -42,19 +45,20 @@ class MongoStore:
         """Remember where; the client connects by itself."""
         self._client: AsyncMongoClient[Document] = AsyncMongoClient(
             url,
-            timeoutMS=CALL_TIMEOUT_MS,
-            serverSelectionTimeoutMS=CALL_TIMEOUT_MS,
-            connectTimeoutMS=4_000,
+            timeoutMS=int(1000 * CALL_SECONDS),
+            serverSelectionTimeoutMS=int(1000 * CALL_SECONDS),
+            connectTimeoutMS=2_000,
             tz_aware=True,
             appname="cloudcasa",
         )
         self._database: AsyncDatabase[Document] = self._client.get_default_database(DEFAULT_DATABASE)
         self._collections: dict[str, MongoCollection] = {}
+        self._calls = Calls()
 
     def collection(self, name: str, /) -> Collection:
         """Return the collection; it need not exist yet."""
         if name not in self._collections:
-            self._collections[name] = MongoCollection(self._database[name])
+            self._collections[name] = MongoCollection(self._database[name], self._calls)
         return self._collections[name]
 
     async def sync_indexes(self, indexes: Mapping[str, Sequence[Index]], /) -> None:
@@ -73,12 +77,32 @@ class MongoStore:
         await self._client.close()
 
 
+class Calls:
+    """Makes calls under a deadline that is short while the database is away."""
+
+    def __init__(self) -> None:
+        """Believe that it is there."""
+        self._is_away = False
+
+    async def make(self, call: Awaitable[T], /) -> T:
+        """Return what the call returns. Raises the port's errors."""
+        try:
+            with pymongo.timeout(AWAY_SECONDS if self._is_away else CALL_SECONDS):
+                result = await _call(call)
+        except StoreUnavailableError:
+            self._is_away = True
+            raise
+        self._is_away = False
+        return result
+
+
 class MongoCollection:
     """One collection."""
 
-    def __init__(self, collection: AsyncCollection[Document]) -> None:
+    def __init__(self, collection: AsyncCollection[Document], calls: Calls) -> None:
         """Remember which."""
         self._collection = collection
+        self._call = calls.make
         self._gathered = Gathered(self._fetch)
 
     async def get(self, document_id: str, /) -> Document | None:
@@ -88,7 +112,7 @@ class MongoCollection:
     async def _fetch(self, ids: Sequence[str]) -> list[Document]:
         if len(ids) > 1:
             return await self.find(In("_id", tuple(ids)))
-        found = await _call(self._collection.find_one({"_id": ids[0]}))
+        found = await self._call(self._collection.find_one({"_id": ids[0]}))
         return [] if found is None else [found]
 
     async def find(
@@ -98,15 +122,15 @@ class MongoCollection:
         wanted = {path: int(keep) for path, keep in (projection or {}).items() if keep or path != "_id"} or None
         cursor = self._collection.find(as_filter(query), wanted, sort=_sort(sort), skip=skip, limit=limit)
         async with cursor:
-            return await _call(cursor.to_list())
+            return await self._call(cursor.to_list())
 
     async def count(self, query: Query = ALL) -> int:
         """Return how many match."""
-        return await _call(self._collection.count_documents(as_filter(query)))
+        return await self._call(self._collection.count_documents(as_filter(query)))
 
     async def insert(self, document: Mapping[str, Any], /) -> None:
         """Store a new document."""
-        await _call(self._collection.insert_one(dict(document)))
+        await self._call(self._collection.insert_one(dict(document)))
 
     async def update(self, document_id: str, change: Update, *, expected: Query = ALL) -> Document | None:
         """Change the document if it still matches; see the port."""
@@ -115,14 +139,14 @@ class MongoCollection:
     async def replace(self, document: Mapping[str, Any], *, expected: Query = ALL) -> bool:
         """Replace the document if it still matches; see the port."""
         query = And((Compare("_id", "eq", document["_id"]), expected))
-        return (await _call(self._collection.replace_one(as_filter(query), dict(document)))).matched_count == 1
+        return (await self._call(self._collection.replace_one(as_filter(query), dict(document)))).matched_count == 1
 
     async def update_many(self, query: Query, change: Update) -> int:
         """Change every match; see the port."""
         update = as_update(change)
         if not update:
             return await self.count(query)
-        return (await _call(self._collection.update_many(as_filter(query), update))).matched_count
+        return (await self._call(self._collection.update_many(as_filter(query), update))).matched_count
 
     async def claim(self, query: Query, change: Update, *, sort: Sort = ()) -> Document | None:
         """Change the first match; see the port."""
@@ -131,19 +155,19 @@ class MongoCollection:
     async def _change(self, query: Query, change: Update, sort: Sort) -> Document | None:
         update = as_update(change)
         if not update:
-            return await _call(self._collection.find_one(as_filter(query), sort=_sort(sort)))
-        return await _call(
+            return await self._call(self._collection.find_one(as_filter(query), sort=_sort(sort)))
+        return await self._call(
             self._collection.find_one_and_update(as_filter(query), update, sort=_sort(sort), return_document=ReturnDocument.AFTER)
         )
 
     async def delete(self, document_id: str, *, expected: Query = ALL) -> bool:
         """Delete the document if it still matches; see the port."""
         query = And((Compare("_id", "eq", document_id), expected))
-        return (await _call(self._collection.delete_one(as_filter(query)))).deleted_count == 1
+        return (await self._call(self._collection.delete_one(as_filter(query)))).deleted_count == 1
 
     async def delete_many(self, query: Query, /) -> int:
         """Delete every match; see the port."""
-        return (await _call(self._collection.delete_many(as_filter(query)))).deleted_count
+        return (await self._call(self._collection.delete_many(as_filter(query)))).deleted_count
 
 
 def as_filter(query: Query) -> Filter:
@@ -260,8 +284,9 @@ def _short(error: Exception) -> str:
     return re.split(r" \(configured timeouts|, Timeout: |, Topology Description: ", str(error))[0]
 
 
-_AWAY = frozenset({6, 7, 13, 18, 50, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
-"""Server error codes that mean "not now": unreachable hosts, no primary, shutting down, authentication being changed, time limit."""
+_AWAY = frozenset({1, 6, 7, 13, 18, 50, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+"""Server error codes that mean "not now": trouble inside (FerretDB without its PostgreSQL), unreachable hosts, no primary, shutting down,
+authentication being changed, time limit."""
 
 
 def _refusing_index(error: mongo_errors.DuplicateKeyError) -> str:
