@@ -136,7 +136,7 @@ def test_what_is_malformed_counts_as_not_said():
 
 
 RULES = AdmissionRules(
-    allowed_users=["Ann@Example.org"],
+    allowed_users=["Ann@Example.org", "corp:kim@example.org"],
     allowed_groups=["backup", "corp:staff"],
     siteadmin_users=["root@example.org"],
     siteadmin_groups=["corp:admins"],
@@ -150,6 +150,8 @@ RULES = AdmissionRules(
         ({"email": "ann@example.org", "email_verified": True}, "corp", True, []),
         ({"email": "ann@example.org"}, "corp", False, []),
         ({"email": "bob@example.org", "email_verified": True}, "corp", False, []),
+        ({"email": "kim@example.org", "email_verified": True}, "corp", True, []),
+        ({"email": "kim@example.org", "email_verified": True}, "other", False, []),
         ({"groups": ["backup"]}, "other", True, ["USER"]),
         ({"groups": ["staff"]}, "corp", True, []),
         ({"groups": ["staff"]}, "other", False, []),

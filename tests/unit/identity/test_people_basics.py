@@ -11,7 +11,7 @@ import pytest
 from cloudcasa_server.identity.address import client_address, neighbourhood
 from cloudcasa_server.identity.emails import canonical_email, find_email
 from cloudcasa_server.identity.passwords import MAX_WAITING, WORKERS, Cost, Passwords, check_password
-from cloudcasa_server.identity.throttle import ACCOUNT, COLLECTION, FORGET_SECONDS, PAIR, Throttle
+from cloudcasa_server.identity.throttle import ACCOUNT, COLLECTION, FORGET_SECONDS, PAIR, Throttle, Try
 from cloudcasa_server.kit.errors import InvalidError, TooManyRequestsError, UnavailableError
 from cloudcasa_server.kit.store import ALL
 from starlette.requests import Request
@@ -179,10 +179,16 @@ async def test_a_stranger_cannot_lock_an_account_for_long(throttle):
 
 
 async def test_its_owner_passes_a_stranger_from_a_known_address(throttle):
-    await tries(throttle, 1)
-    await throttle.succeeded(account="ann@example.org", address="192.0.2.1")
+    await throttle.succeeded(await throttle.admit(account="ann@example.org", address="192.0.2.1"))
     for number in range(40):
         await tries(throttle, 1, address=f"198.51.100.{number}")
+    assert await tries(throttle, 3) == [0, 0, 0]
+
+
+async def test_neighbours_who_guess_do_not_keep_an_owner_out(throttle):
+    await throttle.succeeded(await throttle.admit(account="ann@example.org", address="192.0.2.1"))
+    for number in range(80):
+        await tries(throttle, 1, account=f"nobody{number}@example.org")
     assert await tries(throttle, 3) == [0, 0, 0]
 
 
@@ -193,8 +199,8 @@ async def test_a_login_of_ones_own_does_not_clean_an_address(throttle):
         except TooManyRequestsError:
             break
     await throttle.clock.advance(1)
-    await throttle.admit(account="eve@example.org", address="192.0.2.1")
-    await throttle.succeeded(account="eve@example.org", address="192.0.2.1")
+    for _ in range(3):
+        await throttle.succeeded(await throttle.admit(account="eve@example.org", address="192.0.2.1"))
     await throttle.admit(account="next@example.org", address="192.0.2.1")
     with pytest.raises(TooManyRequestsError):
         await throttle.admit(account="next@example.org", address="192.0.2.1")
@@ -210,8 +216,8 @@ async def test_tries_at_the_same_moment_are_all_counted(throttle):
     admitted = await asyncio.gather(
         *(throttle.admit(account="ann@example.org", address="192.0.2.1") for _ in range(20)), return_exceptions=True
     )
-    assert sum(one is None for one in admitted) <= PAIR.free
-    assert all(one is None or isinstance(one, TooManyRequestsError) for one in admitted)
+    assert sum(isinstance(one, Try) for one in admitted) <= PAIR.free
+    assert all(isinstance(one, Try | TooManyRequestsError) for one in admitted)
 
 
 async def test_counters_that_mean_nothing_are_dropped(throttle):

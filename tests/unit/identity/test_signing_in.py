@@ -9,7 +9,7 @@ import pytest
 from cloudcasa_server.identity import sessions
 from cloudcasa_server.identity.cookies import SESSION_COOKIE
 from cloudcasa_server.identity.passwords import MAX_WAITING, WORKERS
-from cloudcasa_server.identity.throttle import PAIR
+from cloudcasa_server.identity.throttle import PAIR, Try
 from cloudcasa_server.kit.store import ALL
 
 from tests.support.people import ADMIN, OWN, PASSWORD, URL, a_people_bench, secret_of
@@ -254,10 +254,10 @@ async def test_a_stranger_cannot_choose_an_address_by_a_header(people):
 
 
 async def test_logins_at_the_same_moment_are_told_to_wait_rather_than_stall(people, monkeypatch):
-    async def nothing(**who):
-        return None
+    async def admitted(self, *, account, address):
+        return Try(account, address, is_known=True)
 
-    monkeypatch.setattr(type(people.people.accounts.throttle), "admit", lambda self, **who: nothing(**who))
+    monkeypatch.setattr(type(people.people.accounts.throttle), "admit", admitted)
     browser = await people.browser()
     count = WORKERS + MAX_WAITING + 20
     answers = await asyncio.gather(*(browser.post("/auth/login", json=WRONG) for _ in range(count)))

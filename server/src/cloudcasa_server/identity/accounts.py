@@ -53,11 +53,11 @@ class Accounts:
 
     async def verify(self, user: Document | None, password: object, *, account: str, address: str, refusal: str) -> None:
         """Return when this is the user's password. Counts the try first; raises UnauthorizedError with the refusal."""
-        await self.throttle.admit(account=account, address=address)
+        counted = await self.throttle.admit(account=account, address=address)
         hashed = (user.get("credential") or {}).get("hash") if user and user.get("provider") == LOCAL else None
         if not await self.passwords.verify(password, hashed):
             raise UnauthorizedError(refusal)
-        await self.throttle.succeeded(account=account, address=address)
+        await self.throttle.succeeded(counted)
 
     async def _find(self, key: str) -> Document | None:
         found = await self.users.collection.find(eq("email_key", key), limit=1)

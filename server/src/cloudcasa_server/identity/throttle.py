@@ -1,8 +1,9 @@
 """Login throttling: how often a password may be tried, shared by all replicas through the database (ADR 0018).
 
 Three counters: for the address, for the address with the account, and for the account. Each gives some tries away and then makes the next one wait,
-twice as long each time. An account alone waits half a minute at most, so that a stranger cannot lock anybody out; and not at all from an
-address where its owner has signed in of late. A try is counted before it is judged, so that many at once do not slip through.
+twice as long each time. An account alone waits half a minute at most, so that a stranger cannot lock anybody out; and where its owner has signed
+in of late, only what is tried there with that account counts, not what neighbours do.
+A try is counted before it is judged, so that many at once do not slip through.
 The counters live in a fixed number of slots, chosen by a keyed hash: a flood of made-up names fills no disk, and nobody can aim at a slot.
 """
 
@@ -48,6 +49,16 @@ ACCOUNT = Rule("c", free=15, longest=30)
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """A try that was let in."""
+
+    account: str
+    place: str
+    is_known: bool
+    """Whether the account's owner has signed in there of late: then the address was not counted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Throttle:
     """Counts tries."""
 
@@ -56,23 +67,32 @@ class Throttle:
     digest: Callable[[str], str]
     """A keyed hash."""
 
-    async def admit(self, *, account: str, address: str) -> None:
+    async def admit(self, *, account: str, address: str) -> Try:
         """Count a try. Raises TooManyRequestsError when it comes too early."""
         place = neighbourhood(address)
-        await self._count(ADDRESS, place)
-        pair = await self._count(PAIR, f"{account}|{place}")
-        if pair.get("known_until", 0) <= self.clock.timestamp():
+        pair = f"{account}|{place}"
+        is_known = await self._is_known(self._slot(PAIR, pair))
+        if not is_known:
+            await self._count(ADDRESS, place)
+        await self._count(PAIR, pair)
+        if not is_known:
             await self._count(ACCOUNT, account)
+        return Try(account, place, is_known)
 
-    async def succeeded(self, *, account: str, address: str) -> None:
+    async def _is_known(self, slot: str) -> bool:
+        found = await self.store.collection(COLLECTION).get(slot)
+        return found is not None and bool(found.get("known_until", 0) > self.clock.timestamp())
+
+    async def succeeded(self, good: Try, /) -> None:
         """Forget the failures of an account, and remember where its owner signs in. The address keeps all of its others."""
-        place, now = neighbourhood(address), self.clock.timestamp()
+        now = self.clock.timestamp()
         known = {"failures": 0, "until": 0, "known_until": now + KNOWN_SECONDS, "expires_at": now + KNOWN_SECONDS}
         collection = self.store.collection(COLLECTION)
-        await collection.update(self._slot(PAIR, f"{account}|{place}"), Update(set=known))
-        await collection.update(self._slot(ACCOUNT, account), Update(set={"failures": 0, "until": 0}))
-        change = Update(increment={"failures": -1}, set={"until": 0})
-        await collection.update(self._slot(ADDRESS, place), change, expected=Compare("failures", "gt", 0))
+        await collection.update(self._slot(PAIR, f"{good.account}|{good.place}"), Update(set=known))
+        await collection.update(self._slot(ACCOUNT, good.account), Update(set={"failures": 0, "until": 0}))
+        if not good.is_known:
+            change = Update(increment={"failures": -1}, set={"until": 0})
+            await collection.update(self._slot(ADDRESS, good.place), change, expected=Compare("failures", "gt", 0))
 
     async def prune(self) -> None:
         """Drop counters that mean nothing any more."""
@@ -81,19 +101,18 @@ class Throttle:
     def _slot(self, rule: Rule, key: str) -> str:
         return (rule.kind + self.digest(f"{rule.kind}|{key}")[:_SLOT_CHARACTERS]).rjust(24, "0")
 
-    async def _count(self, rule: Rule, key: str) -> Document:
-        """Count in the slot by compare-and-set; return what it says now."""
+    async def _count(self, rule: Rule, key: str) -> None:
+        """Count in the slot by compare-and-set. Raises TooManyRequestsError when it must wait."""
         slot = self._slot(rule, key)
         for _ in range(_ATTEMPTS):
             old = await self.store.collection(COLLECTION).get(slot)
             if old and old["until"] > self.clock.timestamp():
                 raise _too_early(old["until"] - self.clock.timestamp())
-            new = await self._put(rule, slot, old)
-            if new is not None:
-                return new
+            if await self._put(rule, slot, old):
+                return
         raise _too_early(1)
 
-    async def _put(self, rule: Rule, slot: str, old: Document | None) -> Document | None:
+    async def _put(self, rule: Rule, slot: str, old: Document | None) -> bool:
         now = self.clock.timestamp()
         is_fresh = old is not None and now - old["at"] < FORGET_SECONDS
         failures = (old["failures"] if old and is_fresh else 0) + 1
@@ -105,10 +124,10 @@ class Throttle:
             try:
                 await collection.insert({"_id": slot, **counted})
             except DuplicateKeyError:
-                return None
-            return counted
+                return False
+            return True
         unchanged = And(tuple(eq(key, old[key]) for key in ("failures", "at", "until")))
-        return await collection.update(slot, Update(set=counted), expected=unchanged)
+        return await collection.update(slot, Update(set=counted), expected=unchanged) is not None
 
 
 def _too_early(seconds: int) -> TooManyRequestsError:

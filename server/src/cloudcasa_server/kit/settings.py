@@ -105,7 +105,8 @@ class Settings(BaseSettings):
     oidc_providers: list[ProviderSettings] = Field(default_factory=list)
     """OpenID providers that people may sign in with, as JSON list of objects. Default none. docs/admin/oidc.md says what they hold."""
     auth_allowed_users: list[str] = Field(default_factory=list)
-    """E-mail addresses that may sign in with an OpenID provider without an invitation, as JSON list. Default none."""
+    """E-mail addresses that may sign in with an OpenID provider without an invitation, as JSON list; "corp:ann@example.org" is of
+    one provider. Default none."""
     auth_allowed_user_groups: list[str] = Field(default_factory=list)
     """Groups whose members may, as JSON list: "backup", or "corp:backup" for that of one provider. Default none."""
     auth_siteadmin_users: list[str] = Field(default_factory=list)

@@ -23,11 +23,11 @@ class AdmissionRules:
 
     def is_siteadmin(self, person: Person, *, provider: str) -> bool:
         """Tell whether the person is an administrator of everything."""
-        return _has_user(self.siteadmin_users, person) or _has_group(self.siteadmin_groups, person, provider=provider)
+        return _has_user(self.siteadmin_users, person, provider=provider) or _has_group(self.siteadmin_groups, person, provider=provider)
 
     def lets_in(self, person: Person, *, provider: str) -> bool:
         """Tell whether the person needs no invitation."""
-        is_allowed = _has_user(self.allowed_users, person) or _has_group(self.allowed_groups, person, provider=provider)
+        is_allowed = _has_user(self.allowed_users, person, provider=provider) or _has_group(self.allowed_groups, person, provider=provider)
         return is_allowed or self.is_siteadmin(person, provider=provider)
 
     def roles(self, person: Person, *, provider: str) -> list[str]:
@@ -39,10 +39,10 @@ class AdmissionRules:
         return list(dict.fromkeys(brought))
 
 
-def _has_user(users: Iterable[str], person: Person) -> bool:
-    """Tell whether a list names the person, by an address that the provider vouches for."""
+def _has_user(users: Iterable[str], person: Person, *, provider: str) -> bool:
+    """Tell whether a list names the person, by an address that the provider vouches for; or by provider and address."""
     key = find_email(person.email) if person.is_verified else None
-    return key is not None and any(find_email(user) == key for user in users)
+    return key is not None and any(find_email(user.removeprefix(f"{provider}:")) == key for user in users)
 
 
 def _has_group(groups: Iterable[str], person: Person, *, provider: str) -> bool:
