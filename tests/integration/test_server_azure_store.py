@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from azure.storage.blob import BlobServiceClient
 from cloudcasa_server.object_store.probe import ProbeError, TimedProbe
+from cloudcasa_server.object_store.providers.aws import S3Target
 from cloudcasa_server.object_store.providers.azure_blob import AzureTarget, ServicePrincipal
 from pydantic import SecretStr
 
@@ -104,6 +107,18 @@ async def test_bad_account_is_told_apart(place, blobs, change, words, field):
     assert words in caught.value.text
     assert caught.value.field == field
     assert content(blobs) == {}
+    assert "not base64" not in caught.value.text
+
+
+@pytest.mark.parametrize("kind", ["azure", "aws"])
+async def test_store_that_takes_connections_and_never_answers_is_given_up(place, kind):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        keys = {"access_key": SecretStr("a"), "secret_key": SecretStr("b")}
+        s3 = S3Target(endpoint, "bucket", "", "us-east-1", **keys, ca_pem=None, skip_tls_verification=False)
+        with pytest.raises(ProbeError, match="Could not connect to the endpoint URL") as caught:
+            await TimedProbe(0.5)(s3 if kind == "aws" else target(place, endpoint=f"{endpoint}/{ACCOUNT}"))
+    assert "did not answer within" in caught.value.text
 
 
 @pytest.mark.parametrize(

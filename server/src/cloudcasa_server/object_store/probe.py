@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 CONNECT_SECONDS = 2.5
 READ_SECONDS = 4.0
+MAX_PROBES = 16
+"""Probes at a time; one more waits within its budget."""
 
 
 class ProbeError(Exception):
@@ -46,15 +49,16 @@ class Probe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TimedProbe:
-    """Probe a store within a budget."""
+    """Probe a store within a budget, in threads of its own: stores that never answer must not keep others from theirs."""
 
     budget_seconds: float
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MAX_PROBES, thread_name_prefix="probe"), repr=False)
 
     async def __call__(self, target: Target, /) -> None:
         """Return when the store can be used. Raises ProbeError."""
         try:
             async with asyncio.timeout(self.budget_seconds):
-                await asyncio.to_thread(target.probe)
+                await asyncio.get_running_loop().run_in_executor(self._threads, target.probe)
         except TimeoutError as error:
             raise unreachable(target.url, f"it did not answer within {self.budget_seconds:.0f} seconds") from error
 
