@@ -229,3 +229,21 @@ async def test_rights_of_the_capsule_addon_are_enough_for_a_tenant(house: House)
 async def test_a_row_without_ids_gives_nothing(house: House) -> None:
     nobody = await house.a_team(resource="kubeclusters", ids=[], roles=["ADMIN"])
     assert await nobody.status("GET", "kubeclusters") == 403
+
+
+async def test_a_refusal_names_only_what_its_reader_may_see(house: House) -> None:
+    schedules = [{"retainDays": 7, "schedule": {"cronSpec": "0 1 * * *"}}]
+    policy = await house.admin.make("policies", name="used", schedules=schedules)
+    body = {"cluster": house.made["blue"]["_id"], "source": {"namespaces": ["shop"]}, "policy": policy["_id"]}
+    await house.admin.make("kubebackups", name="blue secret", **body)
+    team = await house.a_key(
+        acls=[
+            {"resource": "kubeclusters", "resourceIds": [house.made["red"]["_id"]], "roles": ["USER"]},
+            {"resource": "policies", "resourceIds": [policy["_id"]], "permissions": ["policies.delete"]},
+        ]
+    )
+    refused = await team.ask("DELETE", f"policies/{policy['_id']}")
+    assert refused.status_code == 422
+    assert "another backup" in refused.text
+    assert "blue secret" not in refused.text
+    assert "blue secret" in (await house.admin.ask("DELETE", f"policies/{policy['_id']}")).text

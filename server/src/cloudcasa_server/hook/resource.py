@@ -33,8 +33,7 @@ class HookHooks(Hooks):
         users: list[str] = []
         for name, noun, halves in _USERS:
             named = Or(tuple(eq(f"{half}{field}.hooks", document["_id"]) for half in halves for field in ("pre_hooks", "post_hooks")))
-            found = await context.store.collection(name).find(named, limit=_SHOWN, projection={"name": True})
-            users += [f'{noun} "{each["name"]}"' for each in found]
+            users += await context.named(name, noun, named, limit=_SHOWN)
         found = await context.store.collection(COLLECTION).find(eq("post_hook", document["_id"]), limit=_SHOWN)
         users += [f'hook "{each["name"]}"' for each in found if each["_id"] != document["_id"]]
         if users:

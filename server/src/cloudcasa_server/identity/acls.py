@@ -14,7 +14,7 @@ from pydantic import Field
 from ..kit.errors import InvalidError
 from ..kit.ids import is_id
 from ..kit.rest import RequestContext, ResourceModel
-from ..kit.rest.handlers import both
+from ..kit.rest.sight import both
 from ..kit.store import Document, In
 from .anchors import remember
 from .belonging import NAMESPACES

@@ -7,7 +7,7 @@ whose cluster is gone do not hold the store; their data stays in it, where a sto
 from __future__ import annotations
 
 from ..kit.rest import RequestContext
-from ..kit.store import And, Compare, Document, In, Not, Query, eq
+from ..kit.store import And, Compare, In, Not, Query, eq
 
 POINTS = "backupinstances"
 _SHOWN = 3
@@ -16,23 +16,20 @@ _MOST = 1_000
 
 async def users_of(context: RequestContext, objectstore_id: str, /) -> list[str]:
     """Return what would miss the store: clusters, copies, running jobs, and recovery points of clusters that are there."""
-    clusters = await context.store.collection("kubeclusters").find(
-        eq("backup_provider.user_objectstore", objectstore_id), limit=_SHOWN, projection={"name": True}
-    )
-    users = [f'cluster "{user["name"]}"' for user in clusters]
-    users += [f'copy of the backup "{user["name"]}"' for user in await _copied_here(context, objectstore_id)]
-    organisations = await context.store.collection("orgs").find(eq("backup_provider.user_objectstore", objectstore_id), limit=_SHOWN)
-    users += [f'organisation "{user["name"]}"' for user in organisations]
+    default = eq("backup_provider.user_objectstore", objectstore_id)
+    users = await context.named("kubeclusters", "cluster", default, limit=_SHOWN)
+    users += await _copied_here(context, objectstore_id)
+    users += await context.named("orgs", "organisation", default, limit=_SHOWN)
     gone = await _deleted_clusters(context, objectstore_id)
     return users + await data_in(context, objectstore_id, but=gone)
 
 
-async def _copied_here(context: RequestContext, objectstore_id: str) -> list[Document]:
+async def _copied_here(context: RequestContext, objectstore_id: str) -> list[str]:
     """Return backups whose copy goes here. A copy that no backup points to does nothing: Terraform leaves such behind (rest-api.md 4.5)."""
     here = eq("offload_provider.user_objectstore", objectstore_id)
     copies = await context.store.collection("kubeoffloads").find(here, limit=_MOST, projection={"name": True})
     pointing = In("copydef", tuple(each["_id"] for each in copies))
-    return await context.store.collection("kubebackups").find(pointing, limit=_SHOWN, projection={"name": True}) if copies else []
+    return await context.named("kubebackups", "copy of the backup", pointing, limit=_SHOWN) if copies else []
 
 
 async def data_in(context: RequestContext, objectstore_id: str, /, *, but: list[str] | None = None) -> list[str]:

@@ -20,8 +20,7 @@ class PolicyHooks(Hooks):
         users: list[str] = []
         query = Or((eq("policy", document["_id"]), eq("copy_policy", document["_id"])))
         for name, noun in (("kubebackups", "backup"), ("kubemigrations", "migration")):
-            found = await context.store.collection(name).find(query, limit=_SHOWN, projection={"name": True})
-            users += [f'{noun} "{user["name"]}"' for user in found]
+            users += await context.named(name, noun, query, limit=_SHOWN)
         if users:
             message = f'Cannot delete policy "{document["name"]}": it is used by {", ".join(users)}. Give them another policy first.'
             raise InvalidError(message, issues={"_id": message})

@@ -13,12 +13,12 @@ from ..clock import Clock
 from ..crypto import Vault
 from ..errors import NotFoundError
 from ..ids import is_id
-from ..store import ALL, And, Document, Query, Store, eq
+from ..store import ALL, And, Document, In, Query, Store, eq
 from .access import Principal
 from .documents import Documents
 from .recording import Change, Recorder
 from .resource import Resource
-from .sight import Sight
+from .sight import Sight, both
 
 T = TypeVar("T")
 
@@ -90,6 +90,14 @@ class RequestContext:
         if not found:
             raise NotFoundError(f'There is no {resource.noun} with the id "{document_id[:60]}".')
         return found[0]
+
+    async def named(self, name: str, noun: str, query: Query, /, *, limit: int = 3) -> list[str]:
+        """Return how a sentence calls a few documents: by name those that the caller may read, of others only that there is one."""
+        collection = self.store.collection(name)
+        found = await collection.find(query, limit=limit, projection={"name": True})
+        known = both(In("_id", tuple(one["_id"] for one in found)), self.visible(name))
+        seen = {one["_id"] for one in await collection.find(known, projection={"_id": True})} if found else set()
+        return [f'{noun} "{one["name"]}"' if one["_id"] in seen else f"another {noun}" for one in found]
 
     async def record(self, operation: str, resource: str, document: Document, **details: Any) -> None:
         """Tell the recorder what was done to a document."""

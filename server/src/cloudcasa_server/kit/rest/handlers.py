@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..errors import AppError, ConflictError, InvalidError, PreconditionFailedError, PreconditionRequiredError
 from ..ids import is_id
-from ..store import ALL, And, Collection, Document, DuplicateKeyError, In, Query, Update, eq
+from ..store import ALL, Collection, Document, DuplicateKeyError, In, Query, Update, eq
 from . import paths
 from .access import CREATE, DELETE, UPDATE
 from .answers import json_response
@@ -19,6 +19,7 @@ from .documents import Documents, copied, not_unique, settable_fields
 from .embed import CHUNK, Tree, embed, expand, parse_embedded
 from .listing import MAX_SKIP, Listing, page_links, parse_listing
 from .resource import Resource
+from .sight import both
 from .validation import check_bound, check_immutable, judge, merged, settable
 from .where import parse_where
 
@@ -290,13 +291,6 @@ async def _known(context: RequestContext, name: str, ids: Sequence[str], *, perm
 
 def _reachable(context: RequestContext, name: str, permission: str) -> Query:
     return context.sight.reachable(context.resources[name], permission) if name in context.resources else ALL
-
-
-def both(first: Query, second: Query) -> Query:
-    """Return the query of what both match."""
-    if second == ALL:
-        return first
-    return second if first == ALL else And((first, second))
 
 
 def _ids(document: Document, path: str) -> set[str]:

@@ -121,6 +121,13 @@ def either(first: Query, second: Query) -> Query:
     return parts[0] if len(parts) == 1 else Or(parts)
 
 
+def both(first: Query, second: Query) -> Query:
+    """Return the query of what both match."""
+    if second == ALL:
+        return first
+    return second if first == ALL else And((first, second))
+
+
 def _why(principal: Principal, resource: Resource, permission: str) -> str:
     if not principal.allows(permission):
         return f'This needs the permission "{permission}", which your roles do not give.'
