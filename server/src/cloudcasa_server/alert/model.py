@@ -46,10 +46,10 @@ def of_job(job: Document, /) -> Document | None:
     return {
         "event": f"job:{job['_id']}",
         "type": AlertType.BACKUP_DATA_NOT_FOUND.value if is_lost else AlertType(f"{kind}_{end}").value,
-        "name": f'{kind.capitalize()} "{job["display_name"]}" on "{job["cluster_name"]}": {end}',
-        "description": job["message"] or f"The job ended {end} and gave no reason.",
+        "name": f'{kind.capitalize()} "{job.get("display_name", "")}" on "{job.get("cluster_name", "")}": {end}',
+        "description": job.get("message") or f"The job ended {end} and gave no reason.",
         "job": job["_id"],
-        "cluster": job["cluster"],
+        "cluster": job.get("cluster", ""),
         "touched_namespaces": job.get("touched_namespaces", []),
     }
 
