@@ -63,6 +63,9 @@ class ObjectStore(ResourceModel):
     region: str | None = None
     prefix: str | None = None
     s3provider: dict[str, Any] = Field(default_factory=dict, validate_default=True)
+    """Of `aws`: `endpoint` and `credentials` {`access_key`, `secret_key`}. Of `azure`: `cloud` (Public, Government), `resource_group_name`,
+    `storage_account_name`, `credentials` {`subscription_id`, `tenant_id`, `client_id`, `client_secret`} or {`account_key`}, and `endpoint` where
+    the blob service is elsewhere. Credentials are never shown, and kept when they are left out."""
     skip_tls_certificate_validation: bool = False
     private: bool = False
     proxy_cluster_list: list[str] = Field(default_factory=list, max_length=1, validate_default=True)
