@@ -206,3 +206,14 @@ async def test_a_user_who_cannot_be_made_leaves_no_membership(people):
     members = await people.store.collection("userorgs").find(ALL)
     users = {user["_id"] for user in await people.store.collection("users").find(ALL)}
     assert {member["user"] for member in members} == users
+
+
+async def test_a_put_that_says_nothing_of_it_lets_nobody_back_in(people):
+    admin = await people.signed_in()
+    user = await people.a_user(admin)
+    path = f"/users/{user['_id']}"
+    etag = (await changed(admin, path, disabled=True)).json()["_etag"]
+    put = await admin.put(path, json={"name": "Bob", "email": "bob@example.org"}, headers={"If-Match": etag})
+    assert put.status_code == 200
+    assert put.json()["disabled"] is True
+    assert (await admin.get(path)).json()["_etag"] == put.json()["_etag"]

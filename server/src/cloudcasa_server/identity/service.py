@@ -62,7 +62,9 @@ class ApiKeys:
         """Return the caller. Raises UnauthorizedError with a sentence that says what is wrong, not what would be right."""
         header = request.headers.get("authorization", "").strip()
         if not header:
-            raise UnauthorizedError('This needs an API key. Send it in the header "Authorization: Bearer <key>".', headers=CHALLENGE)
+            raise UnauthorizedError(
+                'This needs an API key or a session. Sign in, or send the header "Authorization: Bearer <key>".', headers=CHALLENGE
+            )
         scheme, _, key = header.partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not _KEY.fullmatch(key):

@@ -98,6 +98,8 @@ class UserHooks(Hooks):
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Keep the name that a provider gave, and nobody from locking themselves out."""
         key = canonical_email(new["email"])
+        if old.get("disabled") and "disabled" not in new:
+            new = new | {"disabled": True}  # a PUT that does not know of it lets nobody back in
         if key != old["email_key"] and old["provider"] != LOCAL:
             raise _refused("email", f'The e-mail address of "{old["name"]}" comes from the provider "{old["provider"]}". Change it there.')
         if new.get("disabled") and not old.get("disabled"):
