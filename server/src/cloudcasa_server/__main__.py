@@ -20,12 +20,14 @@ from pydantic import ValidationError
 from .app import SERVER_VERSION, create_app, open_database, prepare_identity, server_certificate
 from .identity.recovery import create_admin, password_link
 from .identity.service import BOOTSTRAP_FILE
+from .identity.users import COLLECTION as USERS
 from .kit.clock import SystemClock
 from .kit.crypto import VaultError
 from .kit.errors import AppError
 from .kit.http import GuardedProtocol
 from .kit.logging import configure_logging
 from .kit.observe import start_tracing, stop_tracing
+from .kit.rest import Change
 from .kit.settings import Settings
 from .kit.store import StoreError
 from .kit.tls import Certificate, fingerprint
@@ -191,10 +193,14 @@ def _manage_people(options: argparse.Namespace, settings: Settings) -> int:
         try:
             await open_database(app)
             await prepare_identity(app)
-            if options.command != _CREATE:
-                return await password_link(people, email=options.email)
-            await create_admin(people, email=options.email, password=password, name=options.name)
-            return f"{options.email} can sign in now, with the role ADMIN."
+            if options.command == _CREATE:
+                await create_admin(people, email=options.email, password=password, name=options.name)
+                answer = f"{options.email} can sign in now, with the role ADMIN."
+            else:
+                answer = await password_link(people, email=options.email)
+            done = Change(options.command, USERS, name=options.email, message="At the command line of the server.")
+            await app.state.parts.audit.record(done)
+            return answer
         finally:
             people.close()
             await app.state.parts.store.close()

@@ -66,6 +66,11 @@ async def test_an_administrator_made_beside_a_running_server_can_sign_in(run, tm
         changed = await server.api.post("/api/v1/auth/link/password", json={"token": token, "password": "quite another phrase"})
         assert changed.status_code == 200, changed.text
         assert (await server.api.get("/api/v1/session", headers=known)).status_code == 401
+        entries = (await server.get("auditlogs", where='{"user": "system", "resource": "users"}', sort="_id"))["_items"]
+        assert {(entry["operation"], entry["name"]) for entry in entries} == {
+            ("create-admin", "ann@example.org"),
+            ("password-link", "ANN@example.org"),
+        }
 
 
 @pytest.mark.parametrize(
