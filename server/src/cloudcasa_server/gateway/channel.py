@@ -45,8 +45,8 @@ class Gateway:
             await link.close(error.reason, error.text)
         except PeerGoneError:
             log.debug("Link ended by the agent")
-        except StoreError:
-            log.warning("Link ended: the database is away", exc_info=True)
+        except StoreError as error:
+            log.warning("Link ended: the database is away", reason=str(error))
             await link.close(CloseReason.UNAVAILABLE, "The server's database is away. Try again.")
         except Exception:
             log.exception("Link ended by a bug")

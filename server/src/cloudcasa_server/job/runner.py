@@ -61,8 +61,8 @@ class Runner:
     async def _claim_safely(self) -> Document | None:
         try:
             return await self.claim()
-        except StoreError:
-            log.warning("Claiming a job failed, trying again", exc_info=True)
+        except StoreError as error:
+            log.warning("Claiming a job failed, trying again", reason=str(error))
             await asyncio.sleep(IDLE_SECONDS)
             return None
 
@@ -83,8 +83,8 @@ class Runner:
     async def _run_one(self, job: Document) -> None:
         try:
             await self.advance(job)
-        except StoreError:
-            log.warning("A job lost its database and will be taken up again", job=job["_id"], exc_info=True)
+        except StoreError as error:
+            log.warning("A job lost its database and will be taken up again", job=job["_id"], reason=str(error))
         except Exception:  # a bug in one job must not end the others, which run beside it
             log.exception("A job could not go on and will be taken up again", job=job["_id"])
         finally:

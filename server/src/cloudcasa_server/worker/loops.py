@@ -13,6 +13,7 @@ from ..cluster.service import Clusters
 from ..command.service import Outbox
 from ..identity import AuditLog, People
 from ..job.runner import Runner
+from ..kit.store import StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,8 @@ class Worker:
         while True:
             try:
                 await work()
+            except StoreUnavailableError as error:
+                log.warning("The database is away; a pass will be tried again", what=what, reason=str(error))
             except Exception:  # a loop outlives its passes; each failure is logged
                 log.exception("A pass failed and will be tried again", what=what)
             await asyncio.sleep(pause_seconds)
