@@ -22,7 +22,6 @@ from cloudcasa_contract.frames import (
     Report,
     Result,
 )
-from opentelemetry.trace import SpanKind
 
 from ..cluster.service import Clusters, session_topic
 from ..command.model import CommandState
@@ -31,7 +30,7 @@ from ..command.service import Outbox, cluster_topic
 from ..inventory.service import Inventories
 from ..job.service import Jobs
 from ..kit.bus import Bus
-from ..kit.observe import span
+from ..kit.observe import SpanKind, span
 from ..kit.store import Document
 from .link import HangUpError, Link
 

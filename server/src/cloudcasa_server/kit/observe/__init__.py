@@ -2,6 +2,6 @@
 
 from .metrics import Metrics
 from .store import ObservedStore
-from .tracing import TracingError, failed, parent_of, span, start_tracing, stop_tracing
+from .tracing import SpanKind, TracingError, failed, span, start_tracing, stop_tracing
 
-__all__ = ["Metrics", "ObservedStore", "TracingError", "failed", "parent_of", "span", "start_tracing", "stop_tracing"]
+__all__ = ["Metrics", "ObservedStore", "SpanKind", "TracingError", "failed", "span", "start_tracing", "stop_tracing"]

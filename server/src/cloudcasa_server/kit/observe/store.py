@@ -7,11 +7,9 @@ from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
-from opentelemetry.trace import SpanKind
-
 from ..store import Collection, Store, StoreUnavailableError
 from .metrics import Metrics
-from .tracing import failed, span
+from .tracing import SpanKind, failed, span
 
 
 class ObservedStore:

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from opentelemetry import propagate, trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Span, StatusCode
 
 try:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -27,6 +26,7 @@ except ImportError:
 EXPORT_SECONDS = 5
 """Longest that sending a batch may take, and that a server waits for the last one when it ends."""
 _TRACES_PATH = "/v1/traces"
+SpanKind = trace.SpanKind
 _tracer = trace.get_tracer("cloudcasa_server")
 
 
@@ -35,17 +35,15 @@ class TracingError(ValueError):
 
 
 def span(
-    name: str, attributes: Mapping[str, str | int], *, kind: SpanKind = SpanKind.INTERNAL, parent: Context | None = None
+    name: str, attributes: Mapping[str, str | int], *, kind: SpanKind = SpanKind.INTERNAL, headers: Mapping[str, str] | None = None
 ) -> AbstractContextManager[Span]:
-    """Return a span to do something in. It records no exceptions: their texts may name what is nobody's business; see `failed`."""
+    """Return a span to do something in. `headers` may name the caller's span. It records no exceptions: their texts may
+    name what is nobody's business; see `failed`.
+    """
+    parent = propagate.extract(headers) if headers else None
     return _tracer.start_as_current_span(
         name, context=parent, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
     )
-
-
-def parent_of(headers: Mapping[str, str]) -> Context:
-    """Return the span that a caller named in its headers (traceparent)."""
-    return propagate.extract(headers)
 
 
 def failed(made: Span, *, kind: str) -> None:

@@ -11,11 +11,9 @@ import secrets
 import time
 
 import structlog
-from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..observe import Metrics, failed, parent_of, span
+from ..observe import Metrics, SpanKind, failed, span
 from .answers import error_response
 
 _SLASHES = re.compile(r"/{2,}")
@@ -51,7 +49,7 @@ class EdgeMiddleware:
     async def _observed(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         """Handle a request, then count, log and trace it under its route's template: never under its path or query, which may hold secrets."""
         method, started = scope["method"], time.perf_counter()
-        with span(method, {"http.request.method": method}, kind=SpanKind.SERVER, parent=_parent(scope)) as made:
+        with span(method, {"http.request.method": method}, kind=SpanKind.SERVER, headers=_trace_headers(scope)) as made:
             try:
                 await self._guarded(scope, receive, answer)
             finally:
@@ -113,7 +111,6 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _parent(scope: Scope) -> Context | None:
-    """Return the caller's span, if the request names one."""
-    given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE_HEADERS}
-    return parent_of(given) if given else None
+def _trace_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers in which a caller may name its span."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE_HEADERS}
