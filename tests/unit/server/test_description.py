@@ -120,6 +120,11 @@ async def test_the_description_is_served_to_anyone_and_not_sent_again_unchanged(
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.parametrize("path", ["/api-docs/", "/api-docs/ui/", "/api-docs//ui"])
+async def test_a_slash_too_many_is_forgiven(client, path):
+    assert (await client.get(path)).status_code == 200
+
+
 async def test_the_page_loads_from_this_server_only(client):
     page = await client.get("/api-docs/ui")
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)

@@ -103,7 +103,7 @@ def loggable(path: str) -> str:
 def canonical(path: str) -> str:
     """Return the path without doubled and closing slashes."""
     path = _SLASHES.sub("/", path)
-    return path.rstrip("/") or "/" if path.startswith("/api/") else path
+    return path.rstrip("/") or "/" if path.startswith(("/api/", "/api-docs/")) else path
 
 
 def _request_id(scope: Scope) -> str:
