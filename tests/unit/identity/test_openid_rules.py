@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cloudcasa_server.identity.oidc.admission import AdmissionRules
 from cloudcasa_server.identity.oidc.arrival import identity_key
-from cloudcasa_server.identity.oidc.claims import MAX_GROUPS, Expected, Person, TokenError, person_of, verify_id_token
+from cloudcasa_server.identity.oidc.claims import MAX_GROUPS, Expected, Person, TokenError, completed, person_of, verify_id_token
 from cloudcasa_server.identity.oidc.flow import Flows, safe_path
 from cloudcasa_server.identity.oidc.transport import is_known_place
 from cloudcasa_server.kit.provider_settings import ProviderSettings
@@ -113,6 +113,26 @@ def test_keys_that_cannot_be_read_let_nobody_in():
     for keys in ({}, {"keys": []}, {"keys": "x"}, {"keys": [{"kty": "RSA"}]}, {"keys": [None]}):
         with pytest.raises(TokenError):
             verify_id_token(a_token(), keys, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("told", "more", "verified"),
+    [
+        ({}, {"sub": "eve", "email": "eve@example.org", "email_verified": True}, True),
+        ({"email": "eve@example.org"}, {"sub": "eve", "email": "eve@example.org", "email_verified": True}, True),
+        ({"email": "max@example.org"}, {"sub": "eve", "email": "eve@example.org", "email_verified": True}, None),
+        ({"email": "max@example.org"}, {"sub": "eve", "email_verified": True}, None),
+        ({"email": "eve@example.org", "email_verified": False}, {"sub": "eve", "email": "eve@example.org", "email_verified": True}, False),
+        ({}, {"sub": "max", "email": "max@example.org", "email_verified": True}, None),
+        ({}, ["sub"], None),
+        ({}, None, None),
+    ],
+)
+def test_user_info_adds_what_the_token_leaves_out_about_the_same_person(told, more, verified):
+    said = completed({"sub": "eve"} | told, more, email_claim="email")
+    assert said["sub"] == "eve"
+    assert said.get("email_verified") is verified
+    assert said.get("email", "eve@example.org") == told.get("email", "eve@example.org")
 
 
 def a_person(**said: Any) -> Person:

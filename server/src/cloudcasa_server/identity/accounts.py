@@ -67,7 +67,7 @@ class Accounts:
         """Hash anew when the parameters were changed, unless the password was changed meanwhile."""
         hashed = user["credential"]["hash"]
         if self.passwords.is_outdated(hashed):
-            new = await self.passwords.hash(check_password(password, email=user["email_key"]))
+            new = await self.passwords.hash(str(password))
             await self.users.set(user["_id"], {"credential.hash": new}, expected=eq("credential.hash", hashed))
 
     async def change_password(self, user: Document, *, old: object, new: object, address: str) -> Document:

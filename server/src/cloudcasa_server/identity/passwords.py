@@ -31,14 +31,14 @@ T = TypeVar("T")
 
 
 def check_password(password: object, *, email: str, field: str = "password") -> str:
-    """Return the password in the form that is hashed. Raises InvalidError with the rule it breaks, never with the password."""
+    """Return the password. Raises InvalidError with the rule it breaks, never with the password."""
     if not isinstance(password, str) or not password:
         raise _refused(field, f'The field "{field}" is required.')
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise _refused(field, f"The password must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; anything else is up to you.")
     if not password.strip() or find_email(password) == email:
         raise _refused(field, "The password must not be blank, nor the e-mail address.")
-    return _normal(password)
+    return password
 
 
 def _refused(field: str, text: str) -> InvalidError:
@@ -70,8 +70,8 @@ class Passwords:
         self._running = 0
 
     async def hash(self, password: str, /) -> str:
-        """Return what is stored of a password that was checked."""
-        return await self._run(lambda: self._hasher.hash(password))
+        """Return what is stored of a password."""
+        return await self._run(lambda: self._hasher.hash(_normal(password)))
 
     async def verify(self, password: object, hashed: str | None, /) -> bool:
         """Tell whether this is the password; takes as long when there is none."""

@@ -79,6 +79,18 @@ def _validate(decoded: jwt.Token, expected: Expected) -> None:
         raise ValueError("sub or nonce")
 
 
+def completed(claims: Mapping[str, Any], more: object, *, email_claim: str) -> dict[str, Any]:
+    """Return the claims of an ID token with what user info adds, if it is of the same subject.
+
+    That an address was verified is taken from there only for the very address that the token names.
+    """
+    if not isinstance(more, Mapping) or more.get("sub") != claims["sub"]:
+        return dict(claims)
+    is_other = email_claim in claims and more.get(email_claim) != claims[email_claim]
+    added = {key: value for key, value in more.items() if not (is_other and key == "email_verified")}
+    return added | dict(claims)
+
+
 def person_of(claims: Mapping[str, Any], *, issuer: str, email_claim: str, groups_claim: str, trust_email: bool) -> Person:
     """Return what the claims say of the person; what is malformed counts as not said."""
     email = claims.get(email_claim)

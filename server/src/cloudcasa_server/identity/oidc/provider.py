@@ -18,7 +18,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from ...kit.clock import Clock
 from ...kit.errors import NotFoundError, UnauthorizedError, UnavailableError
 from ...kit.provider_settings import ProviderSettings
-from .claims import Expected, Person, TokenError, person_of, verify_id_token
+from .claims import Expected, Person, TokenError, completed, person_of, verify_id_token
 from .flow import Flow
 from .transport import TIMEOUT_SECONDS, GuardedTransport, is_known_place, trust_of
 
@@ -95,24 +95,31 @@ class OpenIdProvider:
     ) -> dict[str, Any]:
         """Return the claims, with those of the user info endpoint when address or groups are missing; of the same subject only."""
         url = metadata.get("userinfo_endpoint")
-        wanted = {self.settings.email_claim, self.settings.groups_claim}
+        wanted = {self.settings.email_claim, self.settings.groups_claim, "email_verified"}
         if wanted <= claims.keys() or not isinstance(url, str) or not is_known_place(url, self.settings):
             return claims
         headers = {"Authorization": f"Bearer {token.get('access_token')}"}
         with self._translated():
             answer = await client.request("GET", url, withhold_token=True, headers=headers)
             more = answer.json() if answer.is_success else {}
-        return {**more, **claims} if isinstance(more, dict) and more.get("sub") == claims["sub"] else claims
+        return completed(claims, more, email_claim=self.settings.email_claim)
 
     async def _discover(self) -> dict[str, Any]:
         async with self._lock:
             if self._clock.monotonic() < self._away_until:
                 raise self._unavailable()
             if self._metadata is None or self._clock.monotonic() - self._metadata[0] >= CACHE_SECONDS:
-                found = await self._get_json(f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-                self._check(found)
-                self._metadata = (self._clock.monotonic(), found)
+                self._metadata = (self._clock.monotonic(), await self._discovered())
             return self._metadata[1]
+
+    async def _discovered(self) -> dict[str, Any]:
+        try:
+            found = await self._get_json(f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            self._check(found)
+        except UnavailableError:
+            self._away_until = self._clock.monotonic() + AWAY_SECONDS
+            raise
+        return found
 
     def _check(self, metadata: Mapping[str, Any]) -> None:
         """Refuse a discovery document of another issuer, and addresses that the operator did not mean."""
@@ -182,7 +189,6 @@ class OpenIdProvider:
         return UnauthorizedError(f'"{self.settings.name}" did not sign you in: {reason}. Begin again.')
 
     def _away(self, reason: str) -> UnavailableError:
-        self._away_until = self._clock.monotonic() + AWAY_SECONDS
         log.warning("An OpenID provider cannot be used", provider=self.settings.id, reason=reason)
         return self._unavailable()
 
