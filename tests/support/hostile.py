@@ -159,7 +159,7 @@ async def hostile_query(server: Running, data: st.DataObject) -> None:
     pairs = data.draw(st.lists(st.tuples(names, rubbish), max_size=5))
     resource = data.draw(st.sampled_from(list(server.app.state.rest.resources)))
     answer = await sent(server, "GET", f"/api/v1/{resource}?" + "&".join(f"{name}={value}" for name, value in pairs))
-    assert answer.status in {200, 400, 403}, answer
+    assert answer.status in {200, 400, 403, 414}, answer.status
 
 
 async def hostile_key(server: Running, data: st.DataObject) -> None:
@@ -181,7 +181,7 @@ async def hostile_id(server: Running, data: st.DataObject) -> None:
     spelled = data.draw(SEGMENT)
     target = f"/api/v1/{resource}/{quote(spelled, safe=data.draw(st.sampled_from(['', '%$.']))) or 'x'}{tail}"
     answer = await sent(server, method, target, "If-Match: x", body=b"{}" if method in {"PUT", "PATCH", "POST"} else b"")
-    assert answer.status in {400, 404, 405}, (target, answer)
+    assert answer.status in {400, 404, 405, 414}, (target[:200], answer.status)
 
 
 async def hostile_etag(server: Running, data: st.DataObject) -> None:
