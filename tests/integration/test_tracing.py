@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -17,7 +18,10 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.server import FakeProbe, Running
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SECONDS = 30.0
@@ -114,6 +118,29 @@ def test_a_request_and_its_database_calls_are_one_trace_which_the_caller_may_hav
         everything = b"".join(collector.raw)
         assert b"hidden-from-traces" not in everything
         assert client.headers["authorization"].encode() not in everything
+
+
+async def protect(url: str, key: str) -> None:
+    """Connect an agent and run a backup, to whatever end."""
+    async with httpx.AsyncClient(base_url=url, headers={"Authorization": key}, timeout=20, trust_env=False) as api:
+        server = Running(url, FastAPI(), api, FakeProbe())
+        cluster = await server.a_cluster()
+        agent = await server.an_agent(cluster)
+        async with agent.connected():
+            await server.state(cluster["_id"], "ACTIVE")
+            backup = await server.a_backup(cluster["_id"])
+            await server.act(f"kubebackups/{backup['_id']}/action/run")
+            await server.job(backupdef=backup["_id"])
+
+
+def test_steps_of_jobs_and_commands_to_agents_have_spans(tmp_path):
+    with a_collector() as collector:
+        with the_program(tmp_path, CLOUDCASA_OTLP_ENDPOINT=collector.url) as client:
+            asyncio.run(protect(str(client.base_url), client.headers["authorization"]))
+
+        names = {span.name for span in collector.spans}
+        assert {"deliver engine.ensure", "take in engine.ensure", "K8S_SNAP preflight"} <= names
+        assert b"prod-eu" not in b"".join(collector.raw)
 
 
 def test_nothing_is_sent_when_no_endpoint_is_named(tmp_path):
