@@ -177,6 +177,19 @@ def test_a_route_of_its_own_is_described_by_its_docstring_and_may_stay_unlisted(
     assert "/logo" not in paths
 
 
+def test_routes_that_share_a_path_have_operations_of_their_own(rest):
+    async def change(context):
+        """Do it."""
+        return {}
+
+    for method in ("GET", "PUT"):
+        rest.route("/about", change, methods=(method,), access=open_access("everybody may"))
+    operations = described(rest)["paths"]["/about"]
+
+    assert {method: one["operationId"] for method, one in operations.items()} == {"get": "about", "put": "about_put"}
+    assert ("401" in operations["get"]["responses"], "401" in operations["put"]["responses"]) == (False, True)
+
+
 def test_two_resources_with_one_title_are_refused_since_schemas_are_named_by_it(rest):
     rest.add(Resource(name="carts", title="Car", noun="cart"))
 

@@ -66,7 +66,7 @@ def operation(route: AccessRoute, method: str, scene: Scene) -> Part:
     about = route.about
     resource = scene.resources.get(about.resource)
     if resource is None:
-        return _common(_plain(route, about.docs), route.access, method, tag="server")
+        return _common(_plain(route, method, about.docs), route.access, method, tag="server")
     kind = about.operations.get(method, "action")
     made = _action(resource, about, scene) if about.action else _of_resource(resource, kind, scene)
     return _common(made, route.access, method, tag=resource.name)
@@ -160,10 +160,10 @@ def _action(resource: Resource, about: About, scene: Scene) -> Part:
     }
 
 
-def _plain(route: AccessRoute, docs: RouteDocs) -> Part:
+def _plain(route: AccessRoute, method: str, docs: RouteDocs) -> Part:
     schema = schema_of(docs.answer) if docs.answer else {"type": "object" if docs.media_type == "application/json" else "string"}
     names = re.findall(r"\{(\w+)\}", route.path)
-    made: Part = {"operationId": _word(route.path), "summary": docs.summary}
+    made: Part = {"operationId": _word(route.path if method == "GET" else f"{route.path}/{method.lower()}"), "summary": docs.summary}
     path = [
         {"$ref": "#/components/parameters/id"}
         if name == "id"
@@ -175,7 +175,7 @@ def _plain(route: AccessRoute, docs: RouteDocs) -> Part:
     if docs.body:
         made["requestBody"] = _body(schema_of(docs.body), example=docs.example)
     errors = _ALWAYS | docs.errors | ({404} if names else set()) | ({413, 422} if docs.body else set())
-    errors |= _OF_PROOFS if route.access.is_open and "GET" not in (route.methods or ()) else set()
+    errors |= _OF_PROOFS if route.access.is_open and method != "GET" else set()
     errors |= set() if route.access.is_open else _OF_CALLERS
     answer = (
         {"description": "Done."}
