@@ -83,7 +83,7 @@ lab-test: lab-build ## Tests on a real cluster; the node profile needs root
 lab-build: init ## Build what the lab is made of; nothing to do when it is cached
 	@python -m lab.build all
 
-bench: init ## This system beside stock Velero on the same cluster
+bench: init ## This system beside stock Velero, its API beside Eve and at a million jobs (ARGS="--only api")
 	@python -m tests.bench $(ARGS)
 
 demo: init ## From nothing to a verified restore

@@ -89,8 +89,8 @@ class Calls:
         try:
             with pymongo.timeout(AWAY_SECONDS if self._is_away else CALL_SECONDS):
                 result = await _call(call)
-        except StoreUnavailableError:
-            self._is_away = True
+        except StoreError as e:
+            self._is_away = isinstance(e, StoreUnavailableError)
             raise
         self._is_away = False
         return result
