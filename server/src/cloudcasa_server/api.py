@@ -22,7 +22,9 @@ from .migration import resource as migration
 from .object_store.resource import OBJECT_STORES, list_vendor_storage
 from .object_store.shown import VendorStorage
 from .offload import resource as offload
-from .policy.resource import POLICIES
+from .policy.preview import PreviewRequest, PreviewShown
+from .policy.resource import POLICIES, show_preview
+from .policy.shown import PREVIEW_EXAMPLE
 from .recovery_point.resource import RECOVERY_POINTS
 from .restore import resource as restore
 from .velero.resource import VELERO_RESOURCES
@@ -68,6 +70,13 @@ def declare(rest: RestApi, /) -> None:
         methods=("POST",),
         access=open_access("a deployment in the customer's cloud calls without a token; the secret is in the address"),
         docs=RouteDocs(body=Callback, errors=frozenset({404})),
+    )
+    rest.route(
+        "/api/v1/policies/action/preview",
+        show_preview,
+        methods=("POST",),
+        access=requires("policies.read"),
+        docs=RouteDocs(body=PreviewRequest, answer=PreviewShown, example=PREVIEW_EXAMPLE),
     )
     rest.route("/api/v1/jobs/{id}/logs", job.show_log, access=requires("jobs.read"), docs=RouteDocs(media_type="text/plain"))
     rest.route(

@@ -114,3 +114,22 @@ async def test_policy_of_a_live_definition_is_not_deleted_and_one_of_an_orphaned
     assert (await shared.api.delete(f"/api/v1/policies/{policy['_id']}")).status_code == 204
     left = await shared.get(f"kubeoffloads/{offload['_id']}")
     assert left["policy"] == policy["_id"]
+
+
+async def test_preview_takes_a_policy_as_it_was_read_and_stores_nothing(shared):
+    made = await shared.make("policies", **a_policy_body({"cronSpec": "30 2 * * *"}), timezone="Europe/Vienna")
+    before = (await shared.get("policies"))["_meta"]["total"]
+    shown = await shared.act("policies/action/preview", **{key: value for key, value in made.items() if key != "cc_user_email"}, runs=3)
+    assert [(run["local"][11:16], run["retainDays"], run["locked"]) for run in shown["runs"]] == [("02:30", 7, False)] * 3
+    assert {change["rule"] for change in shown["dst"]} == {"missing", "repeated"}
+    assert (await shared.get("policies"))["_meta"]["total"] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"timezone": "Mars/Base"}, "timezone"), ({"schedules": []}, "schedules"), ({"runs": 0}, "runs"), ({"runs": 10_000}, "runs")],
+    ids=["zone", "none", "no runs", "too many"],
+)
+async def test_preview_refuses_what_would_be_refused_when_stored(shared, change, field):
+    response = await shared.post("policies/action/preview", **(a_policy_body() | change))
+    assert (response.status_code, list(response.json()["_issues"])) == (422, [field])

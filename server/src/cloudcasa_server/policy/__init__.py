@@ -1,1 +1,1 @@
-"""Policies: when backups run and how long they are kept. Kept and shown, not yet acted on: the scheduler is a later issue."""
+"""Policies: when backups run and how long what they make is kept. What is due is worked out here, and done by backup/scheduler.py."""

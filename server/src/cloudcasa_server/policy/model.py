@@ -1,6 +1,6 @@
 """The policy document as clients set it. Source: rest-api.md 2.3.
 
-The scheduler that acts on policies is not built yet. A schedule is judged as it will be read, and returned exactly as it was sent.
+A schedule is judged as it will be read, and returned exactly as it was sent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .cron import cron_line, cron_problem
 MAX_RETAIN_DAYS = 36_500
 """A hundred years: Velero counts a ttl in nanoseconds of 64 bits, which is less than three hundred."""
 MAX_SCHEDULES = 100
+MAX_JITTER_SECONDS = 86_400
 
 
 @cache
@@ -60,14 +61,13 @@ class Schedule(ResourceModel):
     schedule: ScheduleTimes
 
 
-class Policy(ResourceModel):
-    """What a client sets on a policy."""
+class PolicyTimes(ResourceModel):
+    """When a policy runs things."""
 
-    name: Name
-    description: str | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
     timezone: str = "UTC"
     schedules: list[Schedule] = Field(min_length=1, max_length=MAX_SCHEDULES)
+    jitter_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_JITTER_SECONDS)] | None = None
+    """Our own addition: by how many seconds at most each definition starts later, always the same for one. None: the installation's."""
 
     @field_validator("timezone")
     @classmethod
@@ -76,3 +76,11 @@ class Policy(ResourceModel):
             message = f'"{value[:60]}" is not an IANA time zone such as "Europe/Vienna".'
             raise ValueError(message)
         return value
+
+
+class Policy(PolicyTimes):
+    """What a client sets on a policy."""
+
+    name: Name
+    description: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)

@@ -1,11 +1,13 @@
-"""The declaration of `policies`."""
+"""The declaration of `policies`, and what one would do."""
 
 from __future__ import annotations
 
 from ..kit.errors import InvalidError
-from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
+from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique, parse, read_object
+from ..kit.rest.documents import IGNORED
 from ..kit.store import Document, Or, eq
 from .model import Policy
+from .preview import PreviewRequest, preview
 from .shown import EXAMPLE, PolicyShown
 
 
@@ -41,3 +43,11 @@ POLICIES = Resource(
     hooks=PolicyHooks(),
     docs=Docs(shown=PolicyShown, example=EXAMPLE),
 )
+
+
+async def show_preview(context: RequestContext, /) -> Document:
+    """Answer the next runs of a policy that need not be stored, and what changes of the clock do to them."""
+    body = await read_object(context.request)
+    wanted = parse({key: value for key, value in body.items() if key not in IGNORED}, PreviewRequest, noun="policy")
+    after = context.clock.timestamp() if wanted.after is None else wanted.after
+    return preview(body, after=after, count=wanted.runs)

@@ -22,3 +22,4 @@ EXAMPLE = {
     "timezone": "Europe/Vienna",
     "schedules": [{"retainDays": 12, "locked": False, "schedule": {"cronSpec": "30 0 * * MON,FRI"}}],
 }
+PREVIEW_EXAMPLE = {"timezone": "Europe/Vienna", "schedules": [{"schedule": {"cronSpec": "30 2 * * *"}}], "runs": 5}
