@@ -21,6 +21,8 @@ from starlette.routing import WebSocketRoute
 from .alert.resource import ALERTS
 from .alert.service import Alerts
 from .api import declare, describe_api
+from .backup.admission import Admission
+from .backup.scheduler import Scheduler
 from .backup.script import BackupScript
 from .cluster.resource import CLUSTERS, BusBox, Installation
 from .cluster.service import Clusters
@@ -56,10 +58,12 @@ from .job.model import Script
 from .job.resource import JOBS, PVC_PROGRESS
 from .job.runner import Runner
 from .job.service import Jobs
+from .job.slots import Slots
 from .job.volumes import Volumes
 from .kit.bus import Bus, LocalBus
 from .kit.clock import Clock, SystemClock
 from .kit.crypto import Vault, load_vault
+from .kit.lease import Lease
 from .kit.migration import Migrator
 from .kit.observe import Metrics, ObservedStore
 from .kit.openapi import install_page
@@ -73,6 +77,8 @@ from .monitor.probes import Monitor, Readiness, install_probes
 from .object_store.probe import Probe, TimedProbe
 from .object_store.resource import OBJECT_STORES
 from .object_store.service import ObjectStores
+from .policy.plan import Bounds
+from .policy.service import Schedules
 from .recovery_point.resource import RECOVERY_POINTS, DeleteScript
 from .restore.script import RestoreScript
 from .worker.loops import Worker
@@ -207,7 +213,24 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     resolver = Resolver(store=store, stores=stores, images=images)
     rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
     points = documents(RECOVERY_POINTS)
-    scripts = _scripts(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories, audit=audit)
+    schedules = Schedules(
+        store=store, clock=clock, settle_seconds=settings.schedule_settle_seconds, jitter_seconds=settings.schedule_jitter_seconds
+    )
+    admission = Admission(
+        slots=Slots(store),
+        clock=clock,
+        missed_run_seconds=settings.missed_run_seconds,
+        max_runs_per_cluster=settings.max_runs_per_cluster,
+        max_runs_per_store=settings.max_runs_per_store,
+    )
+    scheduler = Scheduler(
+        schedules=schedules,
+        jobs=jobs,
+        lease=Lease(store, clock, name="scheduler", seconds=settings.lease_seconds),
+        bounds=Bounds(settings.missed_run_seconds),
+    )
+    backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories, admission=admission)
+    scripts = _scripts(backup, points=points, audit=audit)
     runner = Runner(
         jobs=jobs,
         bus=bus,
@@ -234,9 +257,10 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler),
         services=Services(
             keys,
+            schedules,
             caches,
             audit,
             KeyQuota(settings.api_key_quota),
@@ -254,13 +278,11 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     )
 
 
-def _scripts(
-    *, jobs: Jobs, outbox: Outbox, stores: ObjectStores, points: Documents, inventories: Inventories, audit: AuditLog
-) -> Mapping[str, Script]:
-    backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories).script()
+def _scripts(backup: BackupScript, *, points: Documents, audit: AuditLog) -> Mapping[str, Script]:
+    jobs, outbox, steps = backup.jobs, backup.outbox, backup.script()
     return {
-        JobType.K8S_SNAP.value: backup,
-        JobType.K8S_COPY.value: backup,
+        JobType.K8S_SNAP.value: steps,
+        JobType.K8S_COPY.value: steps,
         JobType.RESTORE.value: RestoreScript(jobs=jobs, outbox=outbox, points=points).script(),
         JobType.DELETE_BACKUP.value: DeleteScript(jobs=jobs, outbox=outbox, points=points, recorder=audit).script(),
     }
@@ -320,6 +342,8 @@ def _running(parts: Parts) -> AbstractAsyncContextManager[None]:
             parts.people.close()
             worker.cancel()
             await asyncio.gather(worker, return_exceptions=True)
+            with suppress(StoreError):
+                await parts.worker.scheduler.lease.release()
             await parts.store.close()
 
     return running()

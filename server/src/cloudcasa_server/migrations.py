@@ -7,5 +7,9 @@ from __future__ import annotations
 
 from .identity.upgrade import name_roles
 from .kit.migration import Migration
+from .policy.plan import planned
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "Name the roles of API keys as they are listed", "apikeys", name_roles),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "Name the roles of API keys as they are listed", "apikeys", name_roles),
+    Migration(2, "Work out the next runs of backups", "kubebackups", planned),
+)

@@ -10,6 +10,8 @@ from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.service import Jobs
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
+from ..policy.plan import FIELD
+from ..policy.service import Schedules
 from .model import COLLECTION, BackupDefinition, named_namespaces
 from .service import check_source, check_velero, open_run, parse_run
 from .shown import EXAMPLE, BackupShown
@@ -23,7 +25,7 @@ class BackupHooks(Hooks):
         await check_hooks(context, document, fields=BACKUP_FIELDS)
         await check_velero(context, document)
         await check_source(context, document)
-        return await _with_copy_policy(context, document)
+        return await context.service(Schedules).marked(await _with_copy_policy(context, document))
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Ask the cluster again only when the source changed."""
@@ -31,7 +33,7 @@ class BackupHooks(Hooks):
         await check_velero(context, new)
         if old["source"] != new["source"]:
             await check_source(context, new)
-        return await _with_copy_policy(context, new)
+        return await context.service(Schedules).marked(await _with_copy_policy(context, new))
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Tell its copies which namespaces they copy now: access to them is judged by that."""
@@ -77,7 +79,9 @@ BACKUPS = Resource(
         Index("copydef", (("copydef", 1),)),
         Index("policy", (("policy", 1),)),
         Index("copy_policy", (("copy_policy", 1),)),
+        Index("due", ((f"{FIELD}.due_at", 1),)),
     ),
+    hidden=frozenset({FIELD}),
     belongs={
         CLUSTERS: within("cluster"),
         NAMESPACES: in_namespaces(cluster="cluster", namespaces="source.namespaces", is_whole="source.all_namespaces"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudcasa_contract.commands import BackupOutput
-from cloudcasa_contract.states import ClusterState, JobState, JobType
+from cloudcasa_contract.states import JobState, JobType
 
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
@@ -21,6 +21,7 @@ from ..object_store.model import join_prefix
 from ..object_store.service import ObjectStores
 from ..recovery_point.model import Place, build_point, resource_counts
 from ..recovery_point.resource import count_points
+from .admission import Admission, overlap_text
 from .model import backup_payload, object_name, takes_claim
 
 
@@ -33,22 +34,28 @@ class BackupScript:
     stores: ObjectStores
     points: Documents
     inventories: Inventories
+    admission: Admission
 
     def script(self) -> Script:
         """Return the steps."""
         return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "catalog": self.catalog}
 
     async def preflight(self, job: Document, /) -> Next:
-        """Skip a run that cannot or must not start; settle the names and the store."""
+        """Skip a run that cannot or must not start, hold back one that must not yet; settle the names and the store."""
         cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
         if cluster is None:
             return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.')
-        if skip := skip_reason(cluster):
-            return Finish(JobState.SKIPPED, skip)
         if await self.jobs.is_overlapping(job):
-            return Finish(JobState.SKIPPED, f'Another run of the backup "{job["backupdef_name"]}" is still going on.')
+            return Finish(JobState.SKIPPED, overlap_text(job))
+        if not_now := self.admission.by_cluster(job, cluster):
+            return not_now
         store = await self.stores.choose(job["script"]["data"].get("offload_provider"), cluster.get("backup_provider"))
+        if not_now := self.admission.by_window(job, store, owner=f'the object store "{store["name"]}"', key=store["_id"]):
+            return not_now
+        if not_now := await self.admission.by_slots(job, cluster=cluster, store=store):
+            return not_now
         settled = {
+            **self.admission.begun(cluster, store),
             "state": JobState.RUNNING.value,
             "script.data.backup_name": object_name(job),
             "script.data.objectstore": store["_id"],
@@ -120,11 +127,3 @@ class BackupScript:
         point = self.points.new(build_point(job, output, place=place, message=verdict.message, now=self.jobs.now()))
         await self.points.insert(point)
         return str(point["_id"])
-
-
-def skip_reason(cluster: Document, /) -> str:
-    """Return why nothing can be started on a cluster now; empty when it can."""
-    if cluster["status"]["state"] == ClusterState.ACTIVE.value:
-        return ""
-    why = cluster["status"].get("message") or "Its agent has not connected yet: apply its manifest."
-    return f'The cluster "{cluster["name"]}" is {cluster["status"]["state"]}, not ACTIVE. {why}'

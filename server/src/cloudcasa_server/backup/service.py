@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudcasa_contract.states import JobType
@@ -15,6 +16,7 @@ from ..job.service import Jobs
 from ..kit.errors import InvalidError, NotBuiltError
 from ..kit.rest import RequestContext
 from ..kit.store import Document
+from ..policy.timetable import Promise
 from .model import RunRequest, named_namespaces
 
 
@@ -69,11 +71,44 @@ def refuse_unbuilt(backup: Document, /) -> None:
             raise NotBuiltError(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What makes a run one by schedule."""
+
+    job_id: str
+    at: int
+    """The instant at which it was due."""
+    policy_id: str
+    promise: Promise
+    note: str = ""
+
+
 async def open_run(
-    jobs: Jobs, backup: Document, /, *, cluster: Document | None, request: RunRequest, offload: Document | None = None
+    jobs: Jobs,
+    backup: Document,
+    /,
+    *,
+    cluster: Document | None,
+    request: RunRequest | None = None,
+    offload: Document | None = None,
+    schedule: Schedule | None = None,
 ) -> Document:
     """Open the job of one run; with an offload it copies the data too. Raises NotBuiltError."""
     refuse_unbuilt(backup)
+    return await jobs.open(_request(backup, cluster=cluster, request=request or RunRequest(), offload=offload, schedule=schedule))
+
+
+async def open_skipped(
+    jobs: Jobs, backup: Document, /, *, cluster: Document | None, offload: Document | None, schedule: Schedule, reason: str
+) -> Document:
+    """Open a job that says why a run by schedule was left out; an alert says so too."""
+    request = _request(backup, cluster=cluster, request=RunRequest(), offload=offload, schedule=schedule)
+    return await jobs.open(replace(request, skip=reason))
+
+
+def _request(
+    backup: Document, *, cluster: Document | None, request: RunRequest, offload: Document | None, schedule: Schedule | None
+) -> JobRequest:
     fields: dict[str, Any] = {
         "backupdef": backup["_id"],
         "backupdef_name": backup["name"],
@@ -81,14 +116,16 @@ async def open_run(
     }
     if offload is not None:
         fields |= {"offloaddef": offload["_id"], "offloaddef_name": offload["name"]}
-    return await jobs.open(
-        JobRequest(
-            type=JobType.K8S_COPY if offload else JobType.K8S_SNAP,
-            display_name=backup["name"],
-            cluster_id=backup["cluster"],
-            cluster_name=cluster["name"] if cluster else backup["cluster"],
-            fields=fields,
-            namespaces=named_namespaces(backup["source"]),
-            data={"source": backup["source"], "offload_provider": (offload or {}).get("offload_provider")},
-        )
+    if schedule is not None:
+        fields |= {"scheduled_time": schedule.at, "policy_id": schedule.policy_id, "retention": schedule.promise.document()}
+        fields |= {"activity": [schedule.note]} if schedule.note else {}
+    return JobRequest(
+        type=JobType.K8S_COPY if offload else JobType.K8S_SNAP,
+        display_name=backup["name"],
+        cluster_id=backup["cluster"],
+        cluster_name=cluster["name"] if cluster else backup["cluster"],
+        fields=fields,
+        namespaces=named_namespaces(backup["source"]),
+        data={"source": backup["source"], "offload_provider": (offload or {}).get("offload_provider")},
+        job_id=schedule.job_id if schedule else "",
     )

@@ -18,6 +18,8 @@ class BackupStatus(ShownModel):
 
     last_job_run_time: int | None = None
     """When the latest run was opened, in seconds since 1970; absent before the first."""
+    next_run_time: int | None = None
+    """When it runs next by its schedule, in seconds since 1970; absent when it does not."""
     jobs: list[JobSummary] | None = None
     """The latest runs, newest first."""
     message: str | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
 from cloudcasa_contract.states import ClusterState
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
+from ..policy.windows import Limits
 
 PRO: Literal["PRO"] = "PRO"
 """An agent that brings its own Velero."""
@@ -35,7 +37,14 @@ class Cluster(ResourceModel):
     container_registry: str | None = Field(default=None, max_length=253, pattern=r"^[A-Za-z0-9.\-_:/]*$")
     backup_provider: BackupProvider | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)
+    """Free. Our own additions in it, which are judged: `max_concurrent_runs`, `backup_windows`."""
     agent_type: Literal["PRO", "VELERO"] = PRO
+
+    @field_validator("configuration")
+    @classmethod
+    def _has_good_limits(cls, value: dict[str, Any]) -> dict[str, Any]:
+        Limits.model_validate_json(orjson.dumps({key: value[key] for key in Limits.model_fields if key in value}))
+        return value
 
 
 _NO_MIRROR = (

@@ -58,7 +58,8 @@ class ClusterHooks(Hooks):
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while recovery points are locked."""
-        locked = And((eq("cluster", document["_id"]), eq("status.locked", True)))
+        is_kept = Compare("expiry_timestamp", "gt", context.clock.timestamp())
+        locked = And((eq("cluster", document["_id"]), eq("status.locked", True), is_kept))
         if count := await context.store.collection("backupinstances").count(locked):
             message = f'Cannot delete the cluster "{document["name"]}": {count} of its recovery points are locked until they expire.'
             raise InvalidError(message, issues={"_id": message})

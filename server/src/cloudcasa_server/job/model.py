@@ -33,6 +33,9 @@ class Wait:
     """Nothing to do until the job is woken."""
 
     seconds: float = POLL_SECONDS
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    activity: str = ""
+    """A line about the changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,15 @@ class JobRequest:
     data: Mapping[str, Any] = field(default_factory=dict)
     namespaces: Sequence[str] = ()
     """The only namespaces that the job touches, which its visibility is judged by; empty: all of the cluster, or not known."""
+    job_id: str = ""
+    """The id of the job, if what it is about gives it one: then it is opened once, however often it is tried."""
+    skip: str = ""
+    """Why nothing is done: the job is SKIPPED from the beginning."""
 
 
 def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Document:
     """Return the fields of a new job that is due at once."""
-    return {
+    fields: Document = {
         "name": f"{request.cluster_name}-{start_time}",
         "type": request.type.value,
         "display_type": request.type.value,
@@ -88,6 +95,10 @@ def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Docume
             "data": dict(request.data),
         },
     }
+    if request.skip:
+        fields |= {"state": JobState.SKIPPED.value, "message": request.skip, "activity": [request.skip], "end_time": int(now)}
+        fields["script"] |= {"is_open": False, "is_alert_due": True}
+    return fields | ({"_id": request.job_id} if request.job_id else {})
 
 
 def step_key(job: Document, step: str, /) -> str:

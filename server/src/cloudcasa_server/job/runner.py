@@ -100,7 +100,7 @@ class Runner:
 
     async def _step(self, job: Document) -> Next:
         name = job["script"]["step"]
-        if self.jobs.now() - job["start_time"] > self.job_timeout_seconds:
+        if not job["script"].get("waits") and self.jobs.now() - job["script"].get("began_at", job["start_time"]) > self.job_timeout_seconds:
             hours = self.job_timeout_seconds / 3600
             return Finish(
                 JobState.FAILED, f"The job did not end within {hours:g} hours and is given up. What Velero still does is left alone."
@@ -135,13 +135,15 @@ class Runner:
                         self.metrics.ended(ended)
                     log.info("Job ended", job=job["_id"], type=job["type"], state=state.value)
                 return None
-            case Wait(seconds=seconds):
-                return await self._park(job, seconds=seconds, owner=owner)
+            case Wait():
+                return await self._park(job, following, owner=owner)
 
-    async def _park(self, job: Document, *, seconds: float, owner: str) -> Document | None:
+    async def _park(self, job: Document, wait: Wait, *, owner: str) -> Document | None:
         """Let go of a waiting job; if it was woken meanwhile, return it to look again."""
         jobs = self.jobs.store.collection(COLLECTION)
-        change = Update(set={"script.due_at": self.jobs.now() + seconds, "script.lease": {"owner": "", "until": 0.0}})
+        if wait.changes and await self.jobs.record(job, wait.changes, activity=wait.activity, owner=owner) is None:
+            return None
+        change = Update(set={"script.due_at": self.jobs.now() + wait.seconds, "script.lease": {"owner": "", "until": 0.0}})
         unchanged = And((eq("script.lease.owner", owner), eq("script.wakes", job["script"]["wakes"])))
         if await jobs.update(job["_id"], change, expected=unchanged) is not None:
             return None

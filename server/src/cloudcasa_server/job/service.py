@@ -12,9 +12,11 @@ from cloudcasa_contract.states import JobState, JobType
 from ..alert.model import ALERTING
 from ..kit.bus import Bus
 from ..kit.clock import Clock
+from ..kit.errors import InvalidError
 from ..kit.rest import Documents
 from ..kit.store import And, Collection, Compare, Document, In, Or, Query, Store, Update, eq
 from .model import ACTIVITY_CHARACTERS, ACTIVITY_LIMIT, JobRequest, job_fields
+from .slots import WAITS_ON, came_before
 from .volumes import Volumes, rows_on_the_way
 
 TOPIC = "jobs"
@@ -47,7 +49,12 @@ class Jobs:
         """Store a new job, point its definitions to it and wake a runner."""
         now = self.now()
         job = self.documents.new(job_fields(request, start_time=await self._start_time(request, now=now), now=now))
-        await self.documents.insert(job)
+        try:
+            await self.documents.insert(job)
+        except InvalidError:
+            if (opened := await self.get(job["_id"])) is None:
+                raise
+            return opened
         await self.tell_definitions(job)
         await self.bus.publish(TOPIC, {})
         return job
@@ -79,15 +86,11 @@ class Jobs:
         return await self._jobs.get(job_id)
 
     async def is_overlapping(self, job: Document, /) -> bool:
-        """Tell whether another run of the same definition is under way that began before this one."""
-        earlier = Or(
-            (
-                Compare("start_time", "lt", job["start_time"]),
-                And((eq("start_time", job["start_time"]), Compare("_id", "lt", job["_id"]))),
-            )
-        )
+        """Tell whether another run of the same definition is under way, or about to begin before this one. One that waits is neither."""
         types = In("type", (JobType.K8S_SNAP.value, JobType.K8S_COPY.value))
-        query = And((eq("backupdef", job.get("backupdef")), eq("script.is_open", True), types, earlier))
+        is_first = Or((came_before(job), Compare("state", "ne", JobState.PENDING.value)))
+        others = And((Compare("_id", "ne", job["_id"]), eq(WAITS_ON, None), is_first))
+        query = And((eq("backupdef", job.get("backupdef")), eq("script.is_open", True), types, others))
         return await self._jobs.count(query) > 0
 
     async def record(self, job: Document, changes: Mapping[str, Any], /, *, activity: str = "", owner: str) -> Document | None:
@@ -101,7 +104,16 @@ class Jobs:
         changed = await self._jobs.update(job["_id"], change, expected=And((eq("script.lease.owner", owner), _OPEN)))
         if changed is not None and "state" in changes:
             await self.tell_definitions(changed)
+        if changed is not None and not changed["script"]["is_open"]:
+            await self._wake_waiting(changed)
         return changed
+
+    async def _wake_waiting(self, job: Document) -> None:
+        """Let those look again whose turn it may be, now that a run has ended."""
+        for key in job["script"].get("slots", ()):
+            waiting = And((_OPEN, eq(WAITS_ON, key)))
+            for first in await self._jobs.find(waiting, sort=(("start_time", 1), ("_id", 1)), limit=1, projection={"name": True}):
+                await self.wake(first["_id"])
 
     async def wake(self, job_id: str, /) -> None:
         """Make a job due now: something it waits for has happened."""
@@ -135,6 +147,7 @@ class Jobs:
             if ended is not None:
                 await self.volumes.close(ended)
                 await self.tell_definitions(ended)
+                await self._wake_waiting(ended)
 
     async def tell_definitions(self, job: Document, /) -> None:
         """Show on the definitions that a job belongs to what became of their latest jobs."""

@@ -33,6 +33,8 @@ class JobRetention(ShownModel):
 
     retainDays: int  # noqa: N815 -- the wire's name
     numAlwaysRetain: int | None = None  # noqa: N815
+    locked: bool | None = None
+    """What it makes cannot be deleted before it expires. Absent when somebody started it."""
 
 
 class CopyStats(ShownModel):
@@ -119,6 +121,9 @@ class JobShown(ShownModel):
     backup_inst: str | None = None
     offload_backup_inst: str | None = None
     policy_id: str | None = None
+    """The policy by which it ran; absent when somebody started it."""
+    scheduled_time: int | None = None
+    """When it was due by its schedule, in seconds since 1970; absent when somebody started it."""
     cloudaccount: str | None = None
     retention: JobRetention | None = None
     jobrunner: str | None = None

@@ -81,6 +81,21 @@ class Settings(BaseSettings):
     """How many API keys there may be. Default 10, as the product has it."""
     audit_retention_days: int = Field(365, ge=1, le=36_500)
     """How long entries of the audit log are kept, in days. Default 365."""
+    schedule_settle_seconds: float = Field(60.0, ge=0)
+    """For how long a backup definition that was changed is not started by its schedule, in seconds. Default 60: clients change one in several
+    calls. Nothing is lost: what was due meanwhile runs then."""
+    schedule_jitter_seconds: int = Field(0, ge=0, le=86_400)
+    """By how many seconds at most runs by schedule start later, each definition always by the same. Default 0; a policy's `jitter_seconds` goes
+    before it."""
+    missed_run_seconds: float = Field(43_200.0, gt=0)
+    """How late a run by schedule may start, because no server was there or its cluster is not ACTIVE, in seconds. Default 43200: 12 hours. What
+    is later is reported instead, as a SKIPPED job and an alert."""
+    max_runs_per_cluster: int = Field(4, ge=0)
+    """Runs of backups at once on one cluster; further ones wait their turn. Default 4; 0 means any number. A cluster's
+    `configuration.max_concurrent_runs` goes before it."""
+    max_runs_per_store: int = Field(16, ge=0)
+    """Runs of backups at once to one object store; further ones wait their turn. Default 16; 0 means any number. A store's
+    `max_concurrent_runs` goes before it."""
     shutdown_seconds: float = Field(20.0, gt=0)
     """How long requests may take to end at shutdown, in seconds. Default 20: below Kubernetes' 30."""
     trusted_proxies: list[str] = Field(default_factory=list)

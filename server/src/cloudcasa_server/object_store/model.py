@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ..kit.rest import Name, ResourceModel
 from ..kit.store import Document
+from ..policy.windows import Limits
 
 DEFAULT_REGION = "us-east-1"
 
@@ -52,7 +53,7 @@ class AzureProvider(ResourceModel):
 _PROVIDERS: Mapping[str, type[ResourceModel]] = {"aws": S3Provider, "azure": AzureProvider}
 
 
-class ObjectStore(ResourceModel):
+class ObjectStore(Limits):
     """What a client sets on an object store."""
 
     name: Name

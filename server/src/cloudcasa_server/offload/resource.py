@@ -16,6 +16,7 @@ from ..job.service import Jobs
 from ..kit.errors import InvalidError, NotBuiltError
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique, within
 from ..kit.store import Document, Index, Update, eq
+from ..policy.service import Schedules
 from .model import COLLECTION, Offload
 from .shown import EXAMPLE, OffloadShown
 
@@ -25,12 +26,15 @@ class OffloadHooks(Hooks):
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Refuse what could not run; fill in the cluster."""
-        return document | await _place(context, document)
+        placed = document | await _place(context, document)
+        await context.service(Schedules).touch([document.get("backupdef")])
+        return placed
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Apply the same rules."""
-        del old
-        return new | await _place(context, new)
+        placed = new | await _place(context, new)
+        await context.service(Schedules).touch([old.get("backupdef"), new.get("backupdef"), *await _pointing(context, new)])
+        return placed
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Mirror the policy on the backups that point here; again, if it was changed meanwhile: the later of two may have mirrored first."""
@@ -46,8 +50,15 @@ class OffloadHooks(Hooks):
 
     async def after_delete(self, context: RequestContext, document: Document, /) -> None:
         """Cut the link on the backups that point here. Their etag stays, since no client changed them (rest-api.md 2.6)."""
+        await context.service(Schedules).touch([document.get("backupdef"), *await _pointing(context, document)])
         change = Update(unset=("copydef", "copy_policy"))
         await context.store.collection("kubebackups").update_many(eq("copydef", document["_id"]), change)
+
+
+async def _pointing(context: RequestContext, offload: Document) -> list[str]:
+    """Return the backups that name this copy as theirs."""
+    found = await context.store.collection("kubebackups").find(eq("copydef", offload["_id"]), projection={"name": True})
+    return [one["_id"] for one in found]
 
 
 async def _place(context: RequestContext, document: Document) -> Document:

@@ -26,6 +26,14 @@ def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) | {"UTC"}
 
 
+def known_zone(name: str, /) -> str:
+    """Return the name of a time zone. Raises ValueError with a sentence when there is no such zone."""
+    if name not in _time_zones():
+        message = f'"{name[:60]}" is not an IANA time zone such as "Europe/Vienna".'
+        raise ValueError(message)
+    return name
+
+
 class ScheduleTimes(ResourceModel):
     """When: a cron line, or its five fields apart. If both are there, `cronSpec` wins."""
 
@@ -72,10 +80,7 @@ class PolicyTimes(ResourceModel):
     @field_validator("timezone")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in _time_zones():
-            message = f'"{value[:60]}" is not an IANA time zone such as "Europe/Vienna".'
-            raise ValueError(message)
-        return value
+        return known_zone(value)
 
 
 class Policy(PolicyTimes):

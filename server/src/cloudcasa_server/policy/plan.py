@@ -15,13 +15,18 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from ..kit.store import Document
+from ..kit.store import Document, Update
 from .timetable import Due, Promise, Timetable, promise_of
 
 FIELD = "schedule"
 MAX_SETTLES = 10
 """A definition that is changed all the time waits at most this many times `settle_seconds`."""
 LATE_SECONDS = 120
+
+
+def planned(backup: Document, /) -> Update | None:
+    """Return the change of a definition that was stored before there was a scheduler: it looks at it at once. A migration."""
+    return None if FIELD in backup else Update(set={FIELD: {"due_at": 0.0}})
 
 
 def touched(record: Mapping[str, Any], /, *, now: float, settle_seconds: float) -> Document:

@@ -8,11 +8,24 @@ from ..kit.rest.documents import IGNORED
 from ..kit.store import Document, Or, eq
 from .model import Policy
 from .preview import PreviewRequest, preview
+from .service import Schedules
 from .shown import EXAMPLE, PolicyShown
 
 
 class PolicyHooks(Hooks):
-    """A policy in use cannot be deleted."""
+    """A policy in use cannot be deleted; when it changes, its definitions are told."""
+
+    async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Let nothing fire by what is about to change."""
+        if when(old) != when(new):
+            await context.service(Schedules).touch_policy(new["_id"], is_done=False)
+        return new
+
+    async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
+        """Have the next runs worked out at once."""
+        if when(old) != when(new):
+            await context.service(Schedules).touch_policy(new["_id"], is_done=True)
+        return new
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while a live definition names the policy.
@@ -29,6 +42,11 @@ class PolicyHooks(Hooks):
 
 
 _SHOWN = 4
+
+
+def when(policy: Document, /) -> tuple[object, ...]:
+    """Return what of a policy says when things run and how long they are kept."""
+    return tuple(policy.get(key) for key in ("timezone", "schedules", "jitter_seconds"))
 
 
 POLICIES = Resource(

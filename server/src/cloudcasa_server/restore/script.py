@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from cloudcasa_contract.commands import RestoreOutput
 from cloudcasa_contract.states import JobState, RecoveryPointState
 
+from ..backup.admission import skip_reason
 from ..backup.model import object_name
-from ..backup.script import skip_reason
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key

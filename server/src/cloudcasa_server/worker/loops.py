@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from ..alert.service import Alerts
+from ..backup.scheduler import Scheduler
 from ..cluster.service import Clusters
 from ..command.service import Outbox
 from ..identity import AuditLog, People
@@ -22,6 +23,7 @@ ALERT_SECONDS = 1.0
 PRUNE_SECONDS = 600.0
 TIDY_SECONDS = 60.0
 AUDIT_SECONDS = 60.0
+SCHEDULE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Worker:
     alerts: Alerts
     people: People
     audit: AuditLog
+    scheduler: Scheduler
 
     @property
     def _sweep_seconds(self) -> float:
@@ -46,6 +49,7 @@ class Worker:
             tasks.create_task(self._for_ever(self.runner.run, pause_seconds=1.0, what="running jobs"))
             tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
             tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
+            tasks.create_task(self._for_ever(self.scheduler.look, pause_seconds=SCHEDULE_SECONDS, what="starting what is due"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
             tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
             tasks.create_task(self._for_ever(self.audit.sweep, pause_seconds=AUDIT_SECONDS, what="keeping the audit log"))
