@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -69,7 +69,7 @@ from .kit.observe import Metrics, ObservedStore
 from .kit.openapi import install_page
 from .kit.rest import Access, Change, Documents, Resource, RestApi, Services, open_access
 from .kit.settings import Settings
-from .kit.store import Store, open_store, wait_until_reachable
+from .kit.store import Store, StoreError, open_store, wait_until_reachable
 from .kit.tls import Certificate, ensure_certificate, own_certificate
 from .migrations import MIGRATIONS
 from .monitor.gauges import Gauges

@@ -16,7 +16,7 @@ from ..job.service import Jobs
 from ..kit.bus import Bus
 from ..kit.errors import InvalidError, NotFoundError
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
-from ..kit.store import And, Document, Index, eq
+from ..kit.store import And, Compare, Document, Index, eq
 from . import shown
 from .credentials import TOKEN_FORM, digest, new_credential, new_token
 from .manifest import ManifestInput, build_manifest
