@@ -106,7 +106,7 @@ class Scheduler:
 
     async def _fire(self, backup: Document, target: Target, fired: Document) -> None:
         """Open the job of a run; of one that has its job already, nothing."""
-        job_id = run_id(backup["_id"], fired["at"])
+        job_id = run_id(backup["_id"], fired["at"], is_missed="skip" in fired)
         if await self.jobs.get(job_id) is not None or target.table is None:
             return
         cluster = await self.jobs.store.collection("kubeclusters").get(backup["cluster"])
@@ -134,9 +134,12 @@ class Scheduler:
         return False
 
 
-def run_id(backup_id: str, at: int, /) -> str:
-    """Return the id of the job of a run by schedule: the same whoever opens it, and however often."""
-    return sha256(f"{backup_id}:{at}".encode()).hexdigest()[:24]
+def run_id(backup_id: str, at: int, /, *, is_missed: bool = False) -> str:
+    """Return the id of the job of a run by schedule: the same whoever opens it, and however often.
+
+    A report of a missed run has another one: it may come from a clock that was ahead, and the run must still be possible.
+    """
+    return sha256(f"{backup_id}:{at}{':missed' if is_missed else ''}".encode()).hexdigest()[:24]
 
 
 def note(fired: Document, /) -> str:

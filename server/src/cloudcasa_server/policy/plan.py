@@ -22,6 +22,8 @@ FIELD = "schedule"
 MAX_SETTLES = 10
 """A definition that is changed all the time waits at most this many times `settle_seconds`."""
 LATE_SECONDS = 120
+REWIND_SECONDS = 3600
+"""How far before a clock that was set back is looked for runs: what ran has its job, so nothing runs twice."""
 
 
 def planned(backup: Document, /) -> Update | None:
@@ -37,8 +39,8 @@ def touched(record: Mapping[str, Any], /, *, now: float, settle_seconds: float) 
 
 
 def rewound(now: float, /) -> Document:
-    """Return the changes to a record that is ahead of the clock, which was set back: expect again what lies between."""
-    return {f"{FIELD}.after": now, f"{FIELD}.due_at": now}
+    """Return the changes to a record that is ahead of the clock, which was set back: expect again what is to come, and what was due just now."""
+    return {f"{FIELD}.after": now - REWIND_SECONDS, f"{FIELD}.due_at": now}
 
 
 @dataclass(frozen=True, slots=True)
