@@ -61,6 +61,12 @@ def test_instants_around_a_change_of_the_clock_are_those_that_looking_at_every_m
     assert ours(cron.text, zone, *span) == list(fires(cron, zone=zone, start=span[0], end=span[1]))
 
 
+def test_hourly_line_is_not_overstepped_by_a_change_of_half_an_hour():
+    zone = "Australia/Lord_Howe"
+    expected = local(zone, "2027-10-03T01:30", "2027-10-03T02:30", "2027-10-03T03:30")
+    assert ours("30 * * * *", zone, *local(zone, "2027-10-03T01:00", "2027-10-03T04:00")) == expected
+
+
 @pytest.mark.parametrize(("zone", "start", "end"), CHANGES)
 @settings(max_examples=6, deadline=None)
 @given(cron=CRONS, part=st.floats(0, 1))

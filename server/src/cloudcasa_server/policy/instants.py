@@ -2,7 +2,8 @@
 
 A line that takes every hour goes by elapsed time: it fires whenever the clock shows a matching minute, so an hourly run stays hourly. Every other
 line names local times: one that does not exist fires once, at the first instant after the gap; one that exists twice fires once, the first time.
-cronsim reads the line; it is asked for walls (local times without a zone), because its own rules differ for lines such as `30 */2 * * *`.
+cronsim reads the line; it is asked for walls (local times without a zone), because its own rules differ for lines such as `30 */2 * * *`, and
+because it oversteps a change of half an hour (Lord Howe).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-_HOUR = 2
 _ANY_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 -- a wall, not an instant
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- a wall
 _SECOND = timedelta(seconds=1)
 _DAY_SECONDS = 86_400
 
@@ -44,14 +45,32 @@ class Transition:
 
 def following(line: str, zone: ZoneInfo, /, *, after: float) -> Iterator[int]:
     """Yield the instants after a time, in their order and each once."""
-    last = floor(after)
-    start = datetime.fromtimestamp(last, zone)
-    by_elapsed = _by_elapsed_time(line)
-    for found in CronSim(by_elapsed, start) if by_elapsed else CronSim(line, start.replace(tzinfo=None, fold=0)):
-        instant = floor(found.timestamp()) if by_elapsed else instant_of(found, zone)
+    return _elapsed(line, zone, floor(after)) if _takes_every_hour(line) else _named(line, zone, floor(after))
+
+
+def _named(line: str, zone: ZoneInfo, after: int) -> Iterator[int]:
+    last = after
+    for wall in CronSim(line, _wall(after + _offset(zone, after))):
+        instant = instant_of(wall, zone)
         if instant > last:
             last = instant
             yield instant
+
+
+def _elapsed(line: str, zone: ZoneInfo, after: int) -> Iterator[int]:
+    """Yield the instants of a line by a clock that is as it is, then from its next change on as it is then, and so on."""
+    reached, shown, offset = after, after, _offset(zone, after)
+    while True:
+        for wall in CronSim(line, _wall(shown + offset)):
+            instant = _epoch(wall) - offset
+            change = next((one for one in transitions(zone, start=reached, end=instant + 1) if one.at <= instant), None)
+            if change is not None:
+                reached, shown, offset = change.at, change.at - 1, change.after
+                break
+            yield instant
+            reached = instant
+        else:
+            return
 
 
 def instant_of(wall: datetime, zone: ZoneInfo, /) -> int:
@@ -74,7 +93,7 @@ def transitions(zone: ZoneInfo, /, *, start: int, end: int) -> Iterator[Transiti
 
 def named_walls(line: str, /, *, start: datetime, end: datetime) -> Iterator[datetime]:
     """Yield the local times between two that a line names; none of a line that goes by elapsed time."""
-    if _by_elapsed_time(line):
+    if _takes_every_hour(line):
         return
     for wall in CronSim(line, start - _SECOND):
         if wall >= end:
@@ -83,13 +102,8 @@ def named_walls(line: str, /, *, start: datetime, end: datetime) -> Iterator[dat
 
 
 @lru_cache(maxsize=4096)
-def _by_elapsed_time(line: str) -> str:
-    """Return the line with `*` for its hours if it takes all of them; empty if it names local times."""
-    parts = line.split()
-    if CronSim(line, _ANY_DAY).hours != set(range(24)):
-        return ""
-    parts[_HOUR - 1] = "*"
-    return " ".join(parts)
+def _takes_every_hour(line: str) -> bool:
+    return CronSim(line, _ANY_DAY).hours == set(range(24))
 
 
 def _first(zone: ZoneInfo, *, offset: int, low: int, high: int) -> int:
@@ -109,4 +123,8 @@ def _seconds(offset: timedelta | None) -> int:
 
 
 def _wall(seconds: int) -> datetime:
-    return datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 -- a wall
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _epoch(wall: datetime) -> int:
+    return int((wall - _EPOCH).total_seconds())
