@@ -7,6 +7,7 @@ so the number of series has a bound, and a dashboard names nobody.
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -54,9 +55,9 @@ class Metrics:
         self._requests.labels(method, route or UNROUTED, status).inc()
         self._request_seconds.labels(method, route or UNROUTED).observe(seconds)
 
-    def store_called(self, *, collection: str, operation: str, seconds: float) -> None:
-        """Count a call of the database."""
-        self._store_seconds.labels(collection, operation).observe(seconds)
+    def store_timer(self, *, collection: str, operation: str) -> Callable[[float], None]:
+        """Return what takes the seconds of each call of a kind."""
+        return self._store_seconds.labels(collection, operation).observe
 
     def store_failed(self, *, collection: str, operation: str) -> None:
         """Count a call that did not reach the database."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
@@ -39,20 +38,23 @@ class _Observed:
         self._metrics = metrics
 
     def __getattr__(self, operation: str) -> Callable[..., Awaitable[Any]]:
-        """Return an operation of the collection, watched, and keep it for the next call."""
-        watched = partial(self._call, operation, getattr(self._inner, operation))
+        """Return an operation of the collection, watched, and keep it for the next call: what does not change is looked up once."""
+        call = getattr(self._inner, operation)
+        title = f"{operation} {self._name}"
+        about = {"db.operation.name": operation, "db.collection.name": self._name}
+        observe = self._metrics.store_timer(collection=self._name, operation=operation)
+
+        async def watched(*args: Any, **options: Any) -> Any:
+            started = perf_counter()
+            with span(title, about, kind=SpanKind.CLIENT) as made:
+                try:
+                    return await call(*args, **options)
+                except StoreUnavailableError:
+                    self._metrics.store_failed(collection=self._name, operation=operation)
+                    failed(made, kind="unavailable")
+                    raise
+                finally:
+                    observe(perf_counter() - started)
+
         setattr(self, operation, watched)
         return watched
-
-    async def _call(self, operation: str, call: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
-        started = perf_counter()
-        about = {"db.operation.name": operation, "db.collection.name": self._name}
-        with span(f"{operation} {self._name}", about, kind=SpanKind.CLIENT) as made:
-            try:
-                return await call(*args, **options)
-            except StoreUnavailableError:
-                self._metrics.store_failed(collection=self._name, operation=operation)
-                failed(made, kind="unavailable")
-                raise
-            finally:
-                self._metrics.store_called(collection=self._name, operation=operation, seconds=perf_counter() - started)
