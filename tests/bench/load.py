@@ -132,10 +132,14 @@ async def pace(port: int, make: Make, *, per_second: float, seconds: float) -> M
     idle: list[Connection] = [await connect(port) for _ in range(8)]
 
     async def one(number: int, due: float) -> None:
-        kept = [one for one in idle if not one.is_lost]  # a server hangs up on who asks nothing for a while
+        kept = [one for one in idle if not one.is_lost]
         connection = kept[-1] if kept else await connect(port)
         idle[:] = kept[:-1]
-        answer = await connection.ask(make(number))
+        try:
+            answer = await connection.ask(make(number))
+        except ConnectionError:  # a server hangs up on who asked nothing for a while, perhaps just now
+            connection = await connect(port)
+            answer = await connection.ask(make(number))
         measured.latencies.append(time.perf_counter() - due)
         if answer.status >= 300:
             measured.failed.append(answer)

@@ -51,7 +51,8 @@ async def plan(store, resource, parameters):
         found = connection.run(
             f"EXPLAIN QUERY PLAN SELECT body FROM {table} ORDER BY {order_of(listing.sort)} LIMIT 100", clause
         ).fetchall()
-        total = connection.run(f"EXPLAIN QUERY PLAN SELECT count(*) FROM {table}", clause).fetchall()
+        source = collection._source(connection, listing.query, clause)
+        total = connection.run(f"EXPLAIN QUERY PLAN SELECT count(*) FROM {source} WHERE {clause.sql}", clause).fetchall()
         return [row[3] for row in found], [row[3] for row in total]
 
     return await store.read(explain)
@@ -73,6 +74,24 @@ async def test_known_lists_are_read_in_their_order_instead_of_being_sorted(store
         if resource in resources and '"$or"' not in parameters.get("where", ""):
             steps, _ = await plan(store, resources[resource], parameters)
             assert not any("TEMP B-TREE" in step for step in steps), (name, steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [("rancher: jobs", "cc_jobs__cluster"), ("terraform: jobs of a backup", "cc_jobs__backupdef"), ("rancher: recovery points", "cluster")],
+)
+async def test_totals_are_counted_in_the_index_that_holds_all_that_is_filtered(store, resources, name, index):
+    resource, parameters = LISTS[name]
+    _, steps = await plan(store, resources[resource], parameters)
+    assert len(steps) == 1
+    assert index in steps[0]
+
+
+@pytest.mark.parametrize("value", [[], ["1" * 24], {}, {"a": 1}, None, True, 1.5, ""], ids=repr)
+async def test_odd_values_for_an_indexed_field_are_counted_too(store, resources, value):
+    await store.collection("jobs").insert({"_id": "3" * 24, "cluster": "1" * 24, "display_type": "K8S_SNAP"})
+    query = parse_listing({"where": json.dumps({"cluster": value, "display_type": {"$exists": True}})}, resources["jobs"]).query
+    assert await store.collection("jobs").count(query) == 0
 
 
 async def test_an_array_where_none_is_expected_is_found_all_the_same(store, resources):

@@ -22,7 +22,7 @@ import orjson
 from .evaluate import Predicate, changed, matches, project
 from .port import Collection, Document, DuplicateKeyError, Index, Sort, StoreError, StoreUnavailableError, Update
 from .query import ALL, Query
-from .sqlite_indexes import has_array, indexed_paths, sync_indexes
+from .sqlite_indexes import covering, has_array, indexed_paths, sync_indexes
 from .sqlite_sql import Clause, compile_query, order_of, paths_of
 
 READERS = 4
@@ -83,6 +83,7 @@ class SqliteStore:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self.indexed: dict[str, frozenset[str]] = {}
         """Table -> paths of which has_array tells fast whether one holds an array."""
+        self.indexes: dict[str, tuple[Index, ...]] = {}
 
     def collection(self, name: str, /) -> Collection:
         """Return the collection; it need not exist yet."""
@@ -94,6 +95,7 @@ class SqliteStore:
         """Make the declared indexes and drop ours that are no longer declared."""
         await self.write(sync_indexes, indexes)
         self.indexed |= {f'"c_{name}"': indexed_paths(declared) for name, declared in indexes.items()}
+        self.indexes |= {f'"c_{name}"': tuple(declared) for name, declared in indexes.items()}
 
     async def ping(self) -> None:
         """Return when the file can be read."""
@@ -234,6 +236,13 @@ class SqliteCollection:
         plain = {path for path in paths_of(query) & known if not connection.run(has_array(self._table, path)).fetchone()[0]}
         return compile_query(query, plain=plain)
 
+    def _source(self, connection: _Connection, query: Query, clause: Clause) -> str:
+        """Return the table to count in, with the index that spares reading the documents, if it is there."""
+        name = covering(self._store.indexes.get(self._table, ()), query) if paths_of(query) <= clause.plain else ""
+        full = f"cc_{self._table[3:-1]}__{name}"
+        is_there = name and connection.run("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", None, (full,)).fetchone()
+        return f'{self._table} INDEXED BY "{full}"' if is_there else self._table
+
     def _find(self, connection: _Connection, query: Query, sort: Sort, skip: int, limit: int) -> list[str]:
         try:
             clause = self._clause(connection, query)
@@ -245,7 +254,8 @@ class SqliteCollection:
     def _count(self, connection: _Connection, query: Query) -> int:
         try:
             clause = self._clause(connection, query)
-            return int(connection.run(f"SELECT count(*) FROM {self._table} WHERE {clause.sql}", clause).fetchone()[0])
+            source = self._source(connection, query, clause)
+            return int(connection.run(f"SELECT count(*) FROM {source} WHERE {clause.sql}", clause).fetchone()[0])
         except sqlite3.OperationalError as e:
             return _if_no_table(e, 0)
 

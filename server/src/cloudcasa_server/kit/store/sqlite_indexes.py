@@ -6,11 +6,12 @@ rows with an array there, nearly always empty, tells in microseconds that the se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .port import Index
-from .sqlite_sql import ARRAY, key_of, unique_key_of
+from .query import And, Compare, Query
+from .sqlite_sql import ARRAY, key_of, paths_of, unique_key_of
 
 
 class Connection(Protocol):
@@ -43,6 +44,28 @@ def sync_indexes(connection: Connection, declared: Mapping[str, Sequence[Index]]
 def indexed_paths(indexes: Sequence[Index]) -> frozenset[str]:
     """Return the paths of which it is known at any time whether one holds an array."""
     return frozenset(path for index in indexes for path, _ in index.stored_keys if path != "_id" and key_of(path) is not None)
+
+
+def covering(indexes: Sequence[Index], query: Query) -> str:
+    """Return the declared name of an index that holds all that a query compares, and starts with something it asks to be equal; or nothing.
+
+    SQLite's planner does not see that an index on expressions covers a query (https://www.sqlite.org/releaselog/3_41_0.html), so it may take another
+    that starts alike and read every document.
+    """
+    paths, equal = paths_of(query), set(_equal_paths(query))
+    for index in indexes:
+        if not index.unique and index.keys[0][0] in equal and paths <= {path for path, _ in index.stored_keys}:
+            return index.name
+    return ""
+
+
+def _equal_paths(query: Query) -> Iterator[str]:
+    """Yield the paths that must equal a plain value."""
+    if isinstance(query, And):
+        for part in query.parts:
+            yield from _equal_paths(part)
+    elif isinstance(query, Compare) and query.op == "eq" and isinstance(query.value, str | int | float):
+        yield query.path
 
 
 def has_array(table: str, path: str) -> str:

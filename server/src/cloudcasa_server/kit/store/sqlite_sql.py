@@ -8,7 +8,8 @@ row is judged by evaluate.py through the function cc_match, so that the answer i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .evaluate import Predicate, matches
@@ -30,7 +31,7 @@ _SQL_OPERATOR = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 class Clause:
     """A WHERE clause with its parameters, in order, and the predicates its cc_match calls name."""
 
-    def __init__(self, plain: Collection[str] = ()) -> None:
+    def __init__(self, plain: AbstractSet[str] = frozenset()) -> None:
         """Start empty. At the `plain` paths no document holds an array."""
         self.sql = "1"
         self.parameters: list[Any] = []
@@ -48,7 +49,7 @@ class Clause:
         return "cc_match(body, ?)"
 
 
-def compile_query(query: Query, *, plain: Collection[str] = ()) -> Clause:
+def compile_query(query: Query, *, plain: AbstractSet[str] = frozenset()) -> Clause:
     """Return the clause of a query tree. Values are bound and paths quoted: nothing of a client's is SQL. Raises StoreError when it is too large."""
     clause = Clause(plain)
     clause.sql = _sql(clause, query, 1)
