@@ -25,7 +25,7 @@ from urllib.parse import quote
 import orjson
 
 from tests.bench.load import connect, request, saturate
-from tests.bench.report import machine, put_section
+from tests.bench.report import busy, machine, put_section
 from tests.support.mongo_standin import MongoStandIn, mongo_standin
 
 TITLE = "The REST API beside Eve"
@@ -258,6 +258,7 @@ def _report(eve: Side, ours: Side, *, rounds: int, requests: int) -> str:
 indexes, each over {SEEDED} documents of its own, to {CONNECTIONS} connections. {rounds} alternating rounds of {requests} requests each;
 medians, and every round of ours in brackets. *Processor*: time of the server's own process for each request; *database*: of FerretDB and
 PostgreSQL, Eve's / ours. Writes of ours include the entry in the audit log, which Eve does not have.
+{busy()}
 
 | what | Eve | CloudCasa | throughput | Eve's processor | ours | less | database |
 |---|---|---|---|---|---|---|---|

@@ -25,6 +25,11 @@ def with_section(text: str, title: str, body: str) -> str:
     return "\n\n".join([head.strip(), *(f"## {name}\n\n{content}" for name, content in by_title.items())]) + "\n"
 
 
+def busy() -> str:
+    """Say how busy the machine was with other things too: figures of a busy one compare the sides at best."""
+    return f"Load average of the machine at the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores; above that number, others were at work."
+
+
 def machine() -> str:
     """Return the day and what the figures were measured on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
