@@ -3,6 +3,7 @@
 The record is `schedule` of a backup definition, hidden from clients:
   due_at      when the scheduler looks at it; absent when nothing is expected
   after       every instant until then is decided
+  since       when it was last changed: what lies before is not of this timetable, also when a clock is set back
   expected    the next instant {at, retention}
   changed_at  since when it is being changed: it is not fired until `due_at`, since clients change a definition in several calls (rest-api.md 4.5)
   fire        what was decided and is to be done: [{at, retention, skip}]; done twice it has the effect of once
@@ -35,7 +36,7 @@ def touched(record: Mapping[str, Any], /, *, now: float, settle_seconds: float) 
     """Return the record of a definition that a client changes: nothing fires until it has been left alone for a while."""
     if (since := record.get("changed_at")) is not None:
         return {**record, "due_at": min(now + settle_seconds, since + MAX_SETTLES * settle_seconds)}
-    return {**record, "changed_at": now, "after": now, "due_at": now + settle_seconds}
+    return {**record, "changed_at": now, "since": now, "after": now, "due_at": now + settle_seconds}
 
 
 def rewound(now: float, /) -> Document:
@@ -52,9 +53,10 @@ class Bounds:
 
 def decide(record: Mapping[str, Any], table: Timetable | None, /, *, now: float, seed: str, bounds: Bounds) -> Document:
     """Return the record after a look at a definition. Its time has come, so it has settled."""
+    since: Document = {"since": record["since"]} if record.get("since", now) < now else {}
     if table is None:
-        return {"after": now}
-    after = record.get("after", now)
+        return {"after": now, **since}
+    after = max(record.get("after", now), since.get("since", 0.0))
     oldest = max(after, now - bounds.missed_run_seconds)
     first = table.next(after)
     fire = [_skipped(first, bounds)] if first is not None and first.at <= oldest else []
@@ -66,7 +68,7 @@ def decide(record: Mapping[str, Any], table: Timetable | None, /, *, now: float,
     following = table.next(after)
     expected: Document = {"expected": {"at": following.at, "retention": following.promise.document()}} if following else {}
     due: Document = {"due_at": following.at + table.delay(following.at, seed=seed)} if following else {}
-    return {"after": after, **expected, **({"fire": fire, "due_at": now} if fire else due)}
+    return {"after": after, **since, **expected, **({"fire": fire, "due_at": now} if fire else due)}
 
 
 def done(record: Mapping[str, Any], table: Timetable | None, /, *, seed: str) -> Document:

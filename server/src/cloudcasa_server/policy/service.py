@@ -73,7 +73,7 @@ class Schedules:
         users = Or((eq("policy", policy_id), eq("copy_policy", policy_id)))
         is_changing = f"{FIELD}.changed_at"
         if not is_done:
-            marks = {is_changing: now, f"{FIELD}.after": now, f"{FIELD}.due_at": now + self.settle_seconds}
+            marks = {is_changing: now, f"{FIELD}.since": now, f"{FIELD}.after": now, f"{FIELD}.due_at": now + self.settle_seconds}
             await self._mark(And((users, Exists(is_changing, present=False))), marks | {f"{FIELD}.by": policy_id})
         else:
             await self._mark(And((users, eq(f"{FIELD}.by", policy_id))), {f"{FIELD}.due_at": now})
