@@ -21,7 +21,7 @@ from functools import partial
 
 from lab.build import image_ref
 from lab.run import Lab
-from tests.bench import api, million
+from tests.bench import api, million, scheduler
 from tests.bench.report import machine, put_section
 from tests.support.protected import Application, Protected, protect
 from tools.system import System
@@ -63,14 +63,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often each is done (default 3)")
     parser.add_argument("--mib", type=int, default=200, help="random data in the volume, in MiB (default 200)")
-    parser.add_argument("--only", choices=("velero", "api", "million"), help="measure one part (default: all)")
+    parser.add_argument("--only", choices=("velero", "api", "million", "scheduler"), help="measure one part (default: all)")
     parser.add_argument("--requests", type=int, default=1_600, help="requests of each kind in each round beside Eve (default 1600)")
     parser.add_argument("--jobs", type=int, default=1_000_000, help="jobs stored for the part `million` (default 1000000)")
+    parser.add_argument("--definitions", type=int, default=10_000, help="backup definitions for the part `scheduler` (default 10000)")
     options = parser.parse_args()
     if options.only in {None, "api"}:
         api.main(rounds=options.rounds, requests=options.requests)
     if options.only in {None, "million"}:
         million.main(jobs=options.jobs)
+    if options.only in {None, "scheduler"}:
+        scheduler.main(definitions=options.definitions)
     if options.only in {None, "velero"}:
         _velero(options)
     return 0

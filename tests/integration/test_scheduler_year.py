@@ -37,6 +37,10 @@ def a_cron(random: Random) -> Cron:
     return Cron(minutes, None if days and random.random() < 0.5 else hours, days, weekdays)
 
 
+def schedules_of(crons: list[Cron]) -> list[dict[str, Any]]:
+    return [{"retainDays": 7, "schedule": {"cronSpec": cron.text}} for cron in crons]
+
+
 @dataclass
 class Definition:
     """A backup, and what is expected of it."""
@@ -96,16 +100,20 @@ class Year:
         cluster = await replica.a_cluster()
         for number in range(DEFINITIONS):
             zone = ZONES[number % len(ZONES)]
-            cron = a_cron(self.random)
-            policy = await replica.a_policy(cron.text, timezone=zone)
+            crons = self.some_crons()
+            policy = await replica.a_policy(timezone=zone, schedules=schedules_of(crons))
             one = Definition(await replica.a_backup(cluster, policy), policy, zone)
-            self.expect(one, cron)
+            self.expect(one, crons)
             self.definitions.append(one)
 
-    def expect(self, one: Definition, cron: Cron) -> None:
+    def some_crons(self) -> list[Cron]:
+        return [a_cron(self.random) for _ in range(self.random.choice([1, 1, 2]))]
+
+    def expect(self, one: Definition, crons: list[Cron]) -> None:
         """Note what the reference says from now on, instead of what it said before."""
         before = one.expected[: bisect_right(one.expected, self.now)]
-        one.expected = [*before, *fires(cron, zone=one.zone, start=self.now, end=self.end)]
+        coming = {at for cron in crons for at in fires(cron, zone=one.zone, start=self.now, end=self.end)}
+        one.expected = [*before, *sorted(coming)]
         one.must_run = {at for at in one.must_run if at <= self.now} | set(one.expected[len(before) :])
 
     async def outage(self) -> None:
@@ -135,11 +143,10 @@ class Year:
         await self.look()
 
     async def edit_policy(self) -> None:
-        one, cron = self.random.choice(self.definitions), a_cron(self.random)
-        schedules = [{"retainDays": 7, "schedule": {"cronSpec": cron.text}}]
-        body = {"name": one.policy["name"], "timezone": one.zone, "schedules": schedules}
+        one, crons = self.random.choice(self.definitions), self.some_crons()
+        body = {"name": one.policy["name"], "timezone": one.zone, "schedules": schedules_of(crons)}
         await self.replicas[1].send("PUT", f"policies/{one.policy['_id']}", body)
-        self.expect(one, cron)
+        self.expect(one, crons)
         await self.look()
 
     async def edit_definition(self) -> None:

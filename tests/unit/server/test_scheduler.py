@@ -328,6 +328,36 @@ async def test_clock_that_was_ahead_and_is_set_back_loses_and_doubles_nothing(be
     assert sorted(at for at in runs if at <= THREE + 2 * DAY) == [THREE, THREE + DAY, THREE + 2 * DAY]
 
 
+async def test_clock_that_is_behind_for_a_while_does_not_find_years_of_missed_runs(bench):
+    cluster = await bench.a_cluster()
+    backup = await bench.a_backup(cluster, await bench.a_policy())
+    await bench.settle()
+    await bench.pass_until(THREE)
+    await bench.end_runs(cluster)
+    await bench.pass_time(-5000 * DAY + 5 * HOUR)
+    await bench.pass_time(HOUR)
+    await bench.pass_time(5000 * DAY)
+    assert (await bench.fired(backup), await shown_next(bench, backup)) == ([THREE], THREE + DAY)
+
+
+@pytest.mark.parametrize(("change", "word"), [("DELETE", "deleted"), ("PATCH", "paused")])
+async def test_run_that_waits_ends_when_nobody_wants_it_any_more(bench, change, word):
+    cluster = await bench.a_cluster()
+    backup = await bench.a_backup(cluster, await bench.a_policy())
+    await bench.settle()
+    await bench.set_state(cluster, "PENDING")
+    await bench.pass_until(THREE)
+    await bench.run_jobs()
+    if change == "DELETE":
+        await bench.send("DELETE", f"kubebackups/{backup['_id']}", status=204)
+    else:
+        await bench.send("PATCH", f"kubebackups/{backup['_id']}", {"pause": True})
+    await bench.pass_time(HOUR)
+    await bench.run_jobs()
+    (job,) = await bench.jobs(backup)
+    assert (job["state"], word in job["message"]) == ("CANCELED", True)
+
+
 async def test_decision_that_was_stored_and_not_done_is_done_by_the_next_server(bench):
     backup = await scheduled(bench)
     fire = [{"at": THREE, "retention": {"retainDays": 7, "numAlwaysRetain": 0, "locked": False}}]

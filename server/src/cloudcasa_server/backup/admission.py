@@ -105,6 +105,15 @@ def overlap_text(job: Document, /) -> str:
     return f'Another run of the backup "{job["backupdef_name"]}" is still going on.'
 
 
+def unwanted(job: Document, backup: Document | None, /) -> str:
+    """Return why a run that waited is not wanted any more; empty when it is."""
+    if backup is None:
+        return f'The backup "{job["backupdef_name"]}" was deleted while its run waited.'
+    if backup.get("pause") and "scheduled_time" in job:
+        return f'The backup "{backup["name"]}" was paused while its run waited.'
+    return ""
+
+
 def skip_reason(cluster: Document, /) -> str:
     """Return why nothing can be started on a cluster now; empty when it can."""
     if cluster["status"]["state"] == ClusterState.ACTIVE.value:

@@ -46,7 +46,7 @@ class Scheduler:
         """Fire everything that is due now, if this replica leads."""
         held = await self.lease.hold()
         if held is not None and held.seconds_back > _BACK_SECONDS:
-            await self._rewind()
+            await self._rewind(held.seconds_back)
         while held is not None:
             due = Compare(f"{FIELD}.due_at", "lte", self.jobs.now())
             found = await self.jobs.store.collection(DEFINITIONS).find(due, sort=((f"{FIELD}.due_at", 1),), limit=BATCH)
@@ -55,12 +55,12 @@ class Scheduler:
                 await self._look_at(backup, targets[backup["_id"]])
             held = await self.lease.hold() if len(found) == BATCH else None
 
-    async def _rewind(self) -> None:
+    async def _rewind(self, seconds: float) -> None:
         """Expect again what was decided by a clock that was ahead. What it ran has its job, and is not run again."""
         now = self.jobs.now()
-        log.warning("The clock was set back; schedules are worked out again from now on")
+        log.warning("The clock was set back; schedules are worked out again from now on", seconds=round(seconds))
         ahead = Or((Compare(f"{FIELD}.after", "gt", now), Compare(f"{FIELD}.changed_at", "gt", now)))
-        change = Update(set=rewound(now), unset=(f"{FIELD}.changed_at",))
+        change = Update(set=rewound(now, seen=now + seconds), unset=(f"{FIELD}.changed_at",))
         await self.jobs.store.collection(DEFINITIONS).update_many(ahead, change)
 
     async def _look_at(self, backup: Document, target: Target) -> None:

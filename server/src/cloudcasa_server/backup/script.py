@@ -21,8 +21,8 @@ from ..object_store.model import join_prefix
 from ..object_store.service import ObjectStores
 from ..recovery_point.model import Place, build_point, resource_counts
 from ..recovery_point.resource import count_points
-from .admission import Admission, overlap_text
-from .model import backup_payload, object_name, takes_claim
+from .admission import Admission, overlap_text, unwanted
+from .model import COLLECTION, backup_payload, object_name, takes_claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class BackupScript:
         cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
         if cluster is None:
             return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.')
+        if job["script"].get("waits") and (text := unwanted(job, await self.jobs.store.collection(COLLECTION).get(job["backupdef"]))):
+            return Finish(JobState.CANCELED, text)
         if await self.jobs.is_overlapping(job):
             return Finish(JobState.SKIPPED, overlap_text(job))
         if not_now := self.admission.by_cluster(job, cluster):

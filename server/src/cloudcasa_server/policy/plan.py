@@ -4,6 +4,7 @@ The record is `schedule` of a backup definition, hidden from clients:
   due_at      when the scheduler looks at it; absent when nothing is expected
   after       every instant until then is decided
   since       when it was last changed: what lies before is not of this timetable, also when a clock is set back
+  ahead       until when another clock has decided, which was ahead of this one or is right while this one is behind
   expected    the next instant {at, retention}
   changed_at  since when it is being changed: it is not fired until `due_at`, since clients change a definition in several calls (rest-api.md 4.5)
   fire        what was decided and is to be done: [{at, retention, skip}]; done twice it has the effect of once
@@ -39,9 +40,13 @@ def touched(record: Mapping[str, Any], /, *, now: float, settle_seconds: float) 
     return {**record, "changed_at": now, "since": now, "after": now, "due_at": now + settle_seconds}
 
 
-def rewound(now: float, /) -> Document:
-    """Return the changes to a record that is ahead of the clock, which was set back: expect again what is to come, and what was due just now."""
-    return {f"{FIELD}.after": now - REWIND_SECONDS, f"{FIELD}.due_at": now}
+def rewound(now: float, /, *, seen: float) -> Document:
+    """Return the changes to a record that is ahead of the clock, which was set back from a time that was seen.
+
+    What is to come is expected again, and what was due just now. When the clock is at that time again, all is decided until then: so one that
+    was behind for a while does not find years of missed runs.
+    """
+    return {f"{FIELD}.after": now - REWIND_SECONDS, f"{FIELD}.ahead": seen, f"{FIELD}.due_at": now}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,12 @@ class Bounds:
 
 def decide(record: Mapping[str, Any], table: Timetable | None, /, *, now: float, seed: str, bounds: Bounds) -> Document:
     """Return the record after a look at a definition. Its time has come, so it has settled."""
-    since: Document = {"since": record["since"]} if record.get("since", now) < now else {}
+    kept: Document = {key: record[key] for key in ("since", "ahead") if key in record}
     if table is None:
-        return {"after": now, **since}
-    after = max(record.get("after", now), since.get("since", 0.0))
+        return {"after": now, **kept}
+    after = max(record.get("after", now), *(at for at in kept.values() if at <= now), 0.0)
+    if kept.get("ahead", now + 1) <= now:
+        del kept["ahead"]
     oldest = max(after, now - bounds.missed_run_seconds)
     first = table.next(after)
     fire = [_skipped(first, bounds)] if first is not None and first.at <= oldest else []
@@ -68,7 +75,7 @@ def decide(record: Mapping[str, Any], table: Timetable | None, /, *, now: float,
     following = table.next(after)
     expected: Document = {"expected": {"at": following.at, "retention": following.promise.document()}} if following else {}
     due: Document = {"due_at": following.at + table.delay(following.at, seed=seed)} if following else {}
-    return {"after": after, **since, **expected, **({"fire": fire, "due_at": now} if fire else due)}
+    return {"after": after, **kept, **expected, **({"fire": fire, "due_at": now} if fire else due)}
 
 
 def done(record: Mapping[str, Any], table: Timetable | None, /, *, seed: str) -> Document:
