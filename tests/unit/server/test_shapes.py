@@ -180,7 +180,7 @@ async def test_locked_recovery_point_is_not_deleted_and_keeps_its_cluster(shared
     for path in (f"backupinstances/{point['_id']}", f"kubeclusters/{cluster['_id']}"):
         response = await shared.api.delete(f"/api/v1/{path}")
         assert (response.status_code, "locked" in response.json()["_error"]["message"]) == (422, True)
-    await shared.documents("backupinstances").set(point["_id"], {"status.locked": False})
+    await shared.documents("backupinstances").set(point["_id"], {"expiry_timestamp": 1})
     assert (await shared.api.delete(f"/api/v1/kubeclusters/{cluster['_id']}")).status_code == 204
 
 

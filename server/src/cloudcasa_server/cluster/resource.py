@@ -16,7 +16,7 @@ from ..job.service import Jobs
 from ..kit.bus import Bus
 from ..kit.errors import InvalidError, NotFoundError
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
-from ..kit.store import And, Compare, Document, Index, eq
+from ..kit.store import And, Compare, Document, Index, Not, eq
 from . import shown
 from .credentials import TOKEN_FORM, digest, new_credential, new_token
 from .manifest import ManifestInput, build_manifest
@@ -58,7 +58,7 @@ class ClusterHooks(Hooks):
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while recovery points are locked."""
-        is_kept = Compare("expiry_timestamp", "gt", context.clock.timestamp())
+        is_kept = Not(Compare("expiry_timestamp", "lte", context.clock.timestamp()))
         locked = And((eq("cluster", document["_id"]), eq("status.locked", True), is_kept))
         if count := await context.store.collection("backupinstances").count(locked):
             message = f'Cannot delete the cluster "{document["name"]}": {count} of its recovery points are locked until they expire.'

@@ -22,6 +22,11 @@ INDEXES = (
 )
 
 
+def is_locked(point: Document, /, *, now: int) -> bool:
+    """Tell whether nobody may delete the point yet; a locked one that does not say when it expires stays locked."""
+    return bool(point["status"].get("locked")) and point.get("expiry_timestamp", now + 1) > now
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the data lies: the store and the prefix of the cluster in it."""

@@ -16,7 +16,7 @@ from ..kit.errors import InvalidError
 from ..kit.rest import Change, Docs, Documents, Hooks, Recorder, RequestContext, Resource, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import And, Document, Update, eq
-from .model import COLLECTION, INDEXES
+from .model import COLLECTION, INDEXES, is_locked
 from .shown import EXAMPLE, RecoveryPointShown
 
 
@@ -25,7 +25,7 @@ class RecoveryPointHooks(Hooks):
 
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse while locked, or while a restore reads it."""
-        if document["status"].get("locked") and document.get("expiry_timestamp", 0) > context.clock.timestamp():
+        if is_locked(document, now=context.clock.timestamp()):
             message = f'Cannot delete the recovery point "{document["name"]}": it is locked until it expires.'
             raise InvalidError(message, issues={"_id": message})
         reading = And((eq("backup_inst", document["_id"]), eq("type", JobType.RESTORE.value), eq("script.is_open", True)))
