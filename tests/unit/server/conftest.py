@@ -1,4 +1,4 @@
-"""A server of its own for each test, or one for all tests of a module (then names must differ between tests)."""
+"""A server of its own for each test, or one that the tests of a module share: `shared` as it is, `lent` emptied after each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,14 @@ async def server(tmp_path, begun):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory):
-    """Ask for it with `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
-    async with a_server(tmp_path_factory.mktemp("shared") / "data") as running:
+async def shared(tmp_path_factory, begun):
+    """Ask for it with `pytestmark = pytest.mark.asyncio(loop_scope="module")`; names must differ between tests."""
+    async with a_server(shutil.copytree(begun, tmp_path_factory.mktemp("shared") / "data")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def lent(shared):
+    """The module's server, emptied after each test."""
+    yield shared
+    await shared.empty()

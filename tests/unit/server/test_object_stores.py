@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-import pytest_asyncio
 from cloudcasa_server.object_store.providers.azure_blob import AzureTarget
 
-from tests.support.server import a_server, a_store_body
+from tests.support.server import a_store_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -20,16 +19,9 @@ PRINCIPAL = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory):
-    async with a_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def server(shared):
-    yield shared
-    await shared.empty()
+@pytest.fixture
+def server(lent):
+    return lent
 
 
 def an_azure_body(**provider):

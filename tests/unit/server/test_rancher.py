@@ -6,12 +6,10 @@ import json
 import re
 
 import pytest
-import pytest_asyncio
 import yaml
 
 from tests.support.clients import Rancher
 from tests.support.go import ANY, Map
-from tests.support.server import a_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,16 +17,9 @@ PAGE = {"_items": [Map(ANY)], "_meta": {"total": int}}
 HIDDEN = ["AWSRDS_BACKUP_DELETE", "AZURE_METRICS_UPDATE", "AGENT_UPDATE", "DELETE_BACKUP"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory):
-    async with a_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def server(shared):
-    yield shared
-    await shared.empty()
+@pytest.fixture
+def server(lent):
+    return lent
 
 
 @pytest.fixture

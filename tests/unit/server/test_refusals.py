@@ -11,6 +11,13 @@ from cloudcasa_server.object_store.probe import ProbeError
 from tests.support.scripted_agent import ScriptedAgent, a_backup, answer, eventually
 from tests.support.server import a_store_body
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def server(lent):
+    return lent
+
 
 async def refused(server, path, *, status=422, **body):
     before = (await server.get(path.partition("/")[0]))["_meta"]["total"]
@@ -265,14 +272,14 @@ async def test_policy_that_makes_no_sense_is_refused(server, change):
     await refused(server, "policies", **body)
 
 
-async def test_secrets_are_nowhere_in_the_database(server, tmp_path):
+async def test_secrets_are_nowhere_in_the_database(server):
     await server.a_store()
     cluster = await server.a_cluster()
     agent = await server.an_agent(cluster)
     async with agent.connected():
         await server.state(cluster["_id"], "ACTIVE")
         await a_point_of(server, cluster)
-    content = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("*.db*"))
+    content = b"".join(path.read_bytes() for path in server.parts.settings.data_dir.glob("*.db*"))
     assert b"prod-eu" in content
     for secret in ("s3cr3t", agent.credential, agent.welcome.credential.get_secret_value()):
         assert secret.encode() not in content

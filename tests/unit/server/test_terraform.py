@@ -6,14 +6,12 @@ import asyncio
 import json
 
 import pytest
-import pytest_asyncio
 
 from tests.support.clients import Terraform
 from tests.support.go import JOB, KUBEBACKUP, KUBECLUSTER, KUBEOFFLOAD, OBJECTSTORE, POLICY, page
 from tests.support.raw import exchange, request
 from tests.support.scripted_agent import answer as successful
 from tests.support.scripted_agent import eventually
-from tests.support.server import a_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,16 +25,9 @@ NIGHTLY = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory):
-    async with a_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def server(shared):
-    yield shared
-    await shared.empty()
+@pytest.fixture
+def server(lent):
+    return lent
 
 
 @pytest.fixture
