@@ -18,7 +18,9 @@ from ..kit.store import Document
 from ..policy.windows import opens_at
 
 POLL_SECONDS = 60.0
-"""How often a waiting run looks by itself; it is woken when a slot is given back."""
+"""How often a run looks whether its cluster is back."""
+TURN_SECONDS = 300.0
+"""How often one that waits for its turn looks by itself: it is woken when a slot is given back, and thousands may wait."""
 MAX_POLL_SECONDS = 3600.0
 
 
@@ -73,9 +75,8 @@ class Admission:
         if full.want.key == wants[0].key:
             return Finish(JobState.SKIPPED, overlap_text(job))
         owner = f'cluster "{cluster["name"]}"' if full.want.key == wants[1].key else f'object store "{store["name"]}"'
-        before = f" {full.ahead} others wait before it." if full.ahead else ""
-        text = f"Waits for its turn: the {owner} takes {full.want.limit} at once.{before}"
-        return self._wait(job, on=full.want.key, text=text, seconds=POLL_SECONDS)
+        text = f"Waits for its turn: the {owner} takes {full.want.limit} at once."
+        return self._wait(job, on=full.want.key, text=text, seconds=TURN_SECONDS)
 
     def _wait(self, job: Document, *, on: str, text: str, seconds: float) -> Wait:
         waits = job["script"].get("waits") or {}

@@ -109,6 +109,7 @@ def step_key(job: Document, step: str, /) -> str:
 INDEXES = (
     Index("alert", (("script.is_alert_due", 1),)),
     Index("due", (("script.is_open", 1), ("script.due_at", 1))),
+    Index("waits", (("script.waits.on", 1), ("start_time", 1))),
     Index("cluster", (("cluster", 1), ("start_time", -1)), covers=("display_type",)),
     Index("backupdef", (("backupdef", 1), ("start_time", -1)), covers=("type",)),
     Index("start_time", (("start_time", -1),)),

@@ -14,15 +14,20 @@ from ..kit.bus import Bus
 from ..kit.clock import Clock
 from ..kit.errors import InvalidError
 from ..kit.rest import Documents
-from ..kit.store import And, Collection, Compare, Document, In, Or, Query, Store, Update, eq
+from ..kit.store import And, Collection, Compare, Document, Query, Store, Update, eq
 from .model import ACTIVITY_CHARACTERS, ACTIVITY_LIMIT, JobRequest, job_fields
-from .slots import WAITS_ON, came_before
+from .slots import TURNS, WAITS_ON
 from .volumes import Volumes, rows_on_the_way
 
 TOPIC = "jobs"
 _DEFINITIONS = (("backupdef", "kubebackups"), ("offloaddef", "kubeoffloads"), ("restoredef", "kuberestores"))
 _SHOWN_JOBS = 3
+_RUNS = frozenset({JobType.K8S_SNAP.value, JobType.K8S_COPY.value})
+_LOOKED_AT = 20
+"""How many of a definition's latest jobs are looked at for one that goes on: there is hardly more than one, and each run looks."""
 _RACES = 5
+_WOKEN = 3
+"""How many look again when a slot is given back: the first may find that it has to wait for something else as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,8 @@ class Jobs:
 
     async def is_overlapping(self, job: Document, /) -> bool:
         """Tell whether another run of the same definition is under way, or about to begin before this one. One that waits is neither."""
-        types = In("type", (JobType.K8S_SNAP.value, JobType.K8S_COPY.value))
-        is_first = Or((came_before(job), Compare("state", "ne", JobState.PENDING.value)))
-        others = And((Compare("_id", "ne", job["_id"]), eq(WAITS_ON, None), is_first))
-        query = And((eq("backupdef", job.get("backupdef")), eq("script.is_open", True), types, others))
-        return await self._jobs.count(query) > 0
+        latest = await self._jobs.find(eq("backupdef", job.get("backupdef")), sort=(("start_time", -1),), limit=_LOOKED_AT)
+        return any(_is_before(job, other) for other in latest)
 
     async def record(self, job: Document, changes: Mapping[str, Any], /, *, activity: str = "", owner: str) -> Document | None:
         """Write a step's outcome if `owner` still holds the lease and nobody ended the job; return the job as it is now, or None."""
@@ -112,7 +114,7 @@ class Jobs:
         """Let those look again whose turn it may be, now that a run has ended."""
         for key in job["script"].get("slots", ()):
             waiting = And((_OPEN, eq(WAITS_ON, key)))
-            for first in await self._jobs.find(waiting, sort=(("start_time", 1), ("_id", 1)), limit=1, projection={"name": True}):
+            for first in await self._jobs.find(waiting, sort=TURNS, limit=_WOKEN, projection={"name": True}):
                 await self.wake(first["_id"])
 
     async def wake(self, job_id: str, /) -> None:
@@ -171,6 +173,14 @@ class Jobs:
 
 
 _OPEN = eq("script.is_open", True)
+
+
+def _is_before(job: Document, other: Document) -> bool:
+    """Tell whether the other run goes on, or begins before this one."""
+    if other["_id"] == job["_id"] or not other["script"]["is_open"] or other["script"].get("waits") or other["type"] not in _RUNS:
+        return False
+    is_first = (other["start_time"], other["_id"]) < (job["start_time"], job["_id"])
+    return is_first or other["state"] != JobState.PENDING.value
 
 
 def final_fields(state: JobState, message: str, /, *, now: float) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from .model import COLLECTION as JOBS
 COLLECTION = "runslots"
 BOOK_ID = "0" * 23 + "2"
 WAITS_ON = "script.waits.on"
+TURNS = (("start_time", 1), ("_id", 1))
+"""The order in which those that wait begin."""
 _RACES = 50
 
 
@@ -27,10 +29,9 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """There is no slot for a run: who has them, and how many wait before it."""
+    """There is no slot for a run, or it is another one's turn."""
 
     want: Want
-    ahead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ class Slots:
                 return None
             live = await self._live(holders)
             for want in wants:
-                ahead = await self._ahead(job, want.key)
-                if sum(want.key in keys for keys in live.values()) + ahead >= want.limit:
-                    return Full(want, ahead)
+                free = want.limit - sum(want.key in keys for keys in live.values())
+                if free <= 0 or await self._ahead(job, want.key, limit=free) >= free:
+                    return Full(want)
             live[job["_id"]] = [want.key for want in wants]
             change = Update(set={"holders": live}, increment={"rev": 1})
             if await self._books.update(BOOK_ID, change, expected=eq("rev", book["rev"])) is not None:
                 return None
-        return Full(wants[0], 0)
+        return Full(wants[-1])
 
     @property
     def _books(self) -> Collection:
@@ -78,10 +79,10 @@ class Slots:
         found = await self.store.collection(JOBS).find(under_way, projection={"name": True})
         return {one["_id"]: holders[one["_id"]] for one in found}
 
-    async def _ahead(self, job: Document, key: str) -> int:
-        """Return how many wait for the same slot and came before."""
-        waiting = And((eq("script.is_open", True), eq(WAITS_ON, key), came_before(job)))
-        return await self.store.collection(JOBS).count(waiting)
+    async def _ahead(self, job: Document, key: str, *, limit: int) -> int:
+        """Return how many wait for the same slot and came before; no more than `limit` are counted, since thousands may wait."""
+        waiting = And((eq(WAITS_ON, key), eq("script.is_open", True), came_before(job)))
+        return len(await self.store.collection(JOBS).find(waiting, sort=TURNS, limit=limit, projection={"name": True}))
 
 
 def came_before(job: Document, /) -> Query:
