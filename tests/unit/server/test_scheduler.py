@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 from cloudcasa_server.kit.store import Update
+from cloudcasa_server.recovery_point.model import Place, build_point
 
 from tests.support.clock import FakeClock
 from tests.support.scheduled import a_replica, an_object_store
+from tests.support.scripted_agent import a_backup
 
 HOUR, DAY = 3600, 86_400
 START = datetime(2027, 1, 4, 12, 0, 0, tzinfo=UTC)  # a Monday
@@ -49,6 +51,23 @@ async def test_backup_runs_when_its_policy_says_and_shows_when_next(bench):
     shown = (await bench.get(f"kubebackups/{backup['_id']}"))["status"]
     assert (shown["next_run_time"], shown["last_job_run_time"]) == (THREE + DAY, THREE)
     assert "schedule" not in await bench.get(f"kubebackups/{backup['_id']}")
+
+
+@pytest.mark.parametrize(("locked", "status"), [(True, 422), (False, 204)], ids=["locked", "not locked"])
+async def test_recovery_point_of_a_locked_schedule_is_not_deleted_before_it_expires(bench, locked, status):
+    store = await an_object_store(bench)
+    schedules = [{"retainDays": 9, "locked": locked, "schedule": {"cronSpec": "0 3 * * *"}}]
+    backup = await bench.a_backup(await bench.a_cluster(), await bench.a_policy(schedules=schedules))
+    await bench.settle()
+    await bench.pass_until(THREE)
+    await bench.run_jobs()
+    (job,) = await bench.jobs(backup)
+    place = Place(await bench.documents("objectstores").get(store["_id"]), prefix="p", endpoint="")
+    points = bench.documents("backupinstances")
+    point = points.new(build_point(job, a_backup(completed_at=bench.clock.now()), place=place, message="", now=bench.now))
+    await points.insert(point)
+    assert (await bench.get(f"backupinstances/{point['_id']}"))["status"]["locked"] is locked
+    await bench.send("DELETE", f"backupinstances/{point['_id']}", status=status)
 
 
 @pytest.mark.parametrize("fields", [{"trigger_type": "ADHOC"}, {"pause": True}], ids=["adhoc", "paused"])

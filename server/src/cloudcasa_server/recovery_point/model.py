@@ -76,7 +76,7 @@ def build_point(job: Document, output: BackupOutput, /, *, place: Place, message
         "protected_storage_size": size,
         "total_snapshot_data": 0 if is_copy else size,
         "total_copy_data": _copied(volumes) if is_copy else 0,
-        "status": {"deleted": False, "locked": False, "s3_dir_deleted": False, "backup_size_set": True},
+        "status": {"deleted": False, "locked": bool(retention.get("locked")), "s3_dir_deleted": False, "backup_size_set": True},
         "message": message,
         "kubeagent_info": {"format_version": output.format_version, "phase": output.phase},
         "velero": {
