@@ -6,7 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from cloudcasa_server.backup.service import Schedule, open_run
 from cloudcasa_server.kit.store import Update
+from cloudcasa_server.policy.timetable import Promise
 from cloudcasa_server.recovery_point.model import Place, build_point
 
 from tests.support.clock import FakeClock
@@ -393,3 +395,20 @@ async def test_backup_that_cannot_run_as_asked_is_skipped_and_says_why(bench):
     await bench.pass_until(THREE)
     (job,) = await bench.jobs(backup)
     assert (job["state"], "application hooks" in job["message"]) == ("SKIPPED", True)
+
+
+async def test_what_a_locked_schedule_made_is_kept_as_promised_and_cannot_be_deleted(server):
+    await server.a_store()
+    cluster = await server.a_cluster()
+    policy = await server.make("policies", name="gold", schedules=[{"schedule": {"cronSpec": "0 3 * * *"}}])
+    async with (await server.an_agent(cluster)).connected():
+        await server.state(cluster["_id"], "ACTIVE")
+        backup = await server.a_backup(cluster["_id"], policy=policy["_id"])
+        schedule = Schedule("a" * 24, THREE, policy["_id"], Promise(30, 2, locked=True))
+        await open_run(server.parts.worker.scheduler.jobs, backup, cluster=cluster, schedule=schedule)
+        await server.job(backupdef=backup["_id"], state="COMPLETED")
+    (point,) = (await server.get("backupinstances"))["_items"]
+    assert point["retention"] == {"retainDays": 30, "numAlwaysRetain": 2, "locked": True}
+    assert (point["status"]["locked"], point["expiry_timestamp"] - point["end_time"]) == (True, 30 * DAY)
+    refused = await server.api.delete(f"/api/v1/backupinstances/{point['_id']}")
+    assert (refused.status_code, "locked until it expires" in refused.json()["_error"]["message"]) == (422, True)
