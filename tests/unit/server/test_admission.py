@@ -6,11 +6,14 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from cloudcasa_server.job.slots import Slots, Want
+from cloudcasa_server.backup.admission import AGAIN_SECONDS, Admission
+from cloudcasa_server.job.model import Wait
+from cloudcasa_server.job.slots import COLLECTION, Slots, Want
 from cloudcasa_server.kit.store import Update
 from cloudcasa_server.policy.windows import opens_at
 
 from tests.support.api import a_store
+from tests.support.clock import FakeClock
 
 
 def a_job(number, *, on=""):
@@ -37,6 +40,28 @@ async def test_however_many_ask_at_once_no_more_than_the_limit_get_a_slot(jobs):
     assert sorted(answer is None for answer in answers) == [False] * 9 + [True] * 3
     again = await asyncio.gather(*(Slots(jobs).take(a_job(number), wants) for number in range(12)))
     assert [answer is None for answer in again] == [answer is None for answer in answers]
+
+
+class ContestedStore:
+    """A store on which others are always faster with the slots."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def collection(self, name):
+        return self if name == COLLECTION else self._inner.collection(name)
+
+    async def get(self, document_id):
+        return {"_id": document_id, "rev": 0, "holders": {}}
+
+    async def update(self, *_, **__):
+        return None
+
+
+async def test_run_that_loses_every_race_for_slots_looks_again_and_is_not_said_to_overlap(jobs):
+    admission = Admission(Slots(ContestedStore(jobs)), FakeClock(), missed_run_seconds=1, max_runs_per_cluster=0, max_runs_per_store=0)
+    places = {"cluster": {"_id": "c", "name": "c"}, "store": {"_id": "s", "name": "s"}}
+    assert await admission.by_slots(a_job(0) | {"backupdef": "b", "backupdef_name": "b"}, **places) == Wait(AGAIN_SECONDS)
 
 
 async def test_slot_of_a_run_that_ended_is_free_whoever_ended_it(jobs):

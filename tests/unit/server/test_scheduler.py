@@ -247,6 +247,19 @@ async def test_run_whose_cluster_stays_away_is_reported(bench):
     assert (job["state"], job["message"].endswith("It was waited for, for 12 hours.")) == ("SKIPPED", True)
 
 
+async def test_run_whose_cluster_stays_away_is_reported_although_windows_close_meanwhile(bench):
+    cluster = await bench.a_cluster(configuration={"backup_windows": [{"start": "01:00", "end": "05:00"}]})
+    backup = await bench.a_backup(cluster, await bench.a_policy())
+    await bench.settle()
+    await bench.set_state(cluster, "PENDING")
+    await bench.pass_until(THREE)
+    for _ in range(25):
+        await bench.run_jobs()
+        await bench.pass_time(HOUR)
+    first, *_ = await bench.jobs(backup)
+    assert (first["state"], first["message"].endswith("It was waited for, for 12 hours.")) == ("SKIPPED", True)
+
+
 async def test_runs_over_the_limit_wait_in_fair_order_and_survive_a_restart(bench, tmp_path):
     cluster = await bench.a_cluster(configuration={"max_concurrent_runs": 2})
     await an_object_store(bench)

@@ -22,6 +22,8 @@ POLL_SECONDS = 60.0
 TURN_SECONDS = 300.0
 """How often one that waits for its turn looks by itself: it is woken when a slot is given back, and thousands may wait."""
 MAX_POLL_SECONDS = 3600.0
+AGAIN_SECONDS = 1.0
+"""When a run looks again that lost the race for slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +43,31 @@ class Admission:
     def by_cluster(self, job: Document, cluster: Document, /) -> Wait | Finish | None:
         """Return what a run has to do when its cluster does not let it begin."""
         configuration = cluster.get("configuration") or {}
-        if waiting := self.by_window(job, configuration, owner=f'the cluster "{cluster["name"]}"', key=cluster["_id"]):
-            return waiting
         reason = skip_reason(cluster)
+        away = (job["script"].get("waits") or {}).get("away_since") if reason else None
+        owner = f'the cluster "{cluster["name"]}"'
+        if waiting := self.by_window(job, configuration, owner=owner, key=cluster["_id"], away_since=away):
+            return waiting
         if not reason or "scheduled_time" not in job:
             return Finish(JobState.SKIPPED, reason) if reason else None
-        key = f"cluster:{cluster['_id']}"
-        if self._now() - _since(job, key, now=self._now()) > self.missed_run_seconds:
+        since = self._now() if away is None else float(away)
+        if self._now() - since > self.missed_run_seconds:
             hours = self.missed_run_seconds / 3600
             return Finish(JobState.SKIPPED, f"{reason} It was waited for, for {hours:g} hours.")
-        return self._wait(job, on=key, text=f"Waits for its cluster. {reason}", seconds=POLL_SECONDS)
+        text = f"Waits for its cluster. {reason}"
+        return self._wait(job, on=f"cluster:{cluster['_id']}", text=text, seconds=POLL_SECONDS, away_since=since)
 
-    def by_window(self, job: Document, limits: Mapping[str, Any], /, *, owner: str, key: str) -> Wait | None:
-        """Return how long a run by schedule waits for a window."""
+    def by_window(
+        self, job: Document, limits: Mapping[str, Any], /, *, owner: str, key: str, away_since: float | None = None
+    ) -> Wait | None:
+        """Return how long a run by schedule waits for a window; since when its cluster is away stays known meanwhile."""
         opens = opens_at(limits.get("backup_windows") or (), now=self._now()) if "scheduled_time" in job else None
         if opens is None:
             return None
         at = self.clock.now().fromtimestamp(opens, self.clock.now().tzinfo)
         text = f"Waits for the backup window of {owner}, which opens at {at:%Y-%m-%d %H:%M} UTC."
-        return self._wait(job, on=f"window:{key}", text=text, seconds=min(MAX_POLL_SECONDS, opens - self._now()))
+        seconds = min(MAX_POLL_SECONDS, opens - self._now())
+        return self._wait(job, on=f"window:{key}", text=text, seconds=seconds, away_since=away_since)
 
     async def by_slots(self, job: Document, /, *, cluster: Document, store: Document) -> Wait | Finish | None:
         """Take the slots of a run, or return what it waits for."""
@@ -72,17 +80,19 @@ class Admission:
         full = await self.slots.take(job, [want for want in wants if want.limit])
         if full is None:
             return None
+        if full.want is None:
+            return Wait(AGAIN_SECONDS)
         if full.want.key == wants[0].key:
             return Finish(JobState.SKIPPED, overlap_text(job))
         owner = f'cluster "{cluster["name"]}"' if full.want.key == wants[1].key else f'object store "{store["name"]}"'
         text = f"Waits for its turn: the {owner} takes {full.want.limit} at once."
         return self._wait(job, on=full.want.key, text=text, seconds=TURN_SECONDS)
 
-    def _wait(self, job: Document, *, on: str, text: str, seconds: float) -> Wait:
+    def _wait(self, job: Document, *, on: str, text: str, seconds: float, away_since: float | None = None) -> Wait:
         waits = job["script"].get("waits") or {}
-        if waits.get("on") == on and job["message"] == text:
+        standing = {"on": on} | ({} if away_since is None else {"away_since": away_since})
+        if waits == standing and job["message"] == text:
             return Wait(seconds)
-        standing = {"on": on, "since": _since(job, on, now=self._now())}
         changes = {"state": JobState.PENDING.value, "message": text, "script.waits": standing}
         return Wait(seconds, changes, activity="" if waits.get("on") == on else text)
 
@@ -90,11 +100,6 @@ class Admission:
         """Return the changes to a job that begins: whom to wake when it ends, and since when its time runs."""
         slots = [f"slot:{cluster['_id']}", f"slot:{store['_id']}"]
         return {"script.waits": None, "script.slots": slots, "script.began_at": self._now(), "message": ""}
-
-
-def _since(job: Document, on: str, *, now: float) -> float:
-    waits = job["script"].get("waits") or {}
-    return float(waits["since"]) if waits.get("on") == on else now
 
 
 def _limit(own: int | None, general: int) -> int:

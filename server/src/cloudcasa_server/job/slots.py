@@ -29,9 +29,9 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """There is no slot for a run, or it is another one's turn."""
+    """There is no slot for a run, or it is another one's turn. No want: others took slots all the time, so nobody knows."""
 
-    want: Want
+    want: Want | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Slots:
             change = Update(set={"holders": live}, increment={"rev": 1})
             if await self._books.update(BOOK_ID, change, expected=eq("rev", book["rev"])) is not None:
                 return None
-        return Full(wants[-1])
+        return Full(None)
 
     @property
     def _books(self) -> Collection:
