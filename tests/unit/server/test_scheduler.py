@@ -178,6 +178,63 @@ async def test_run_that_waits_stands_for_the_next_one_too(bench):
     assert job["activity"] == ["It also stands for the run that was due at 2027-01-04 14:00 UTC."]
 
 
+async def test_run_that_stands_for_the_next_one_does_what_its_definition_says_by_then(bench):
+    cluster = await bench.a_cluster()
+    backup = await bench.a_backup(cluster, await bench.a_policy("0 * * * *"))
+    await bench.settle()
+    first = await shown_next(bench, backup)
+    await bench.set_state(cluster, "PENDING")
+    await bench.pass_until(first)
+    await bench.run_jobs()
+    store = await an_object_store(bench)
+    fields = {"backupdef": backup["_id"], "policy": backup["policy"], "offload_provider": {"user_objectstore": store["_id"]}}
+    offload = await bench.make("kubeoffloads", run_backup=True, **fields)
+    source = {"namespaces": ["shop", "new"]}
+    await bench.send("PATCH", f"kubebackups/{backup['_id']}", {"copydef": offload["_id"], "source": source | {"all_namespaces": False}})
+    await bench.pass_until(first + HOUR)
+    (job,) = await bench.jobs(backup)
+    assert (job["type"], job["display_type"], job["offloaddef"]) == ("K8S_COPY", "K8S_COPY", offload["_id"])
+    assert (job["script"]["data"]["source"]["namespaces"], job["touched_namespaces"]) == (["shop", "new"], ["shop", "new"])
+    await bench.send("PATCH", f"kubebackups/{backup['_id']}", {"copydef": None})
+    await bench.pass_until(first + 2 * HOUR)
+    (job,) = await bench.jobs(backup)
+    assert (job["type"], "offloaddef" in job) == ("K8S_SNAP", False)
+
+
+async def test_run_that_is_just_being_looked_at_is_asked_again_before_it_stands_for_another(bench):
+    backup = await scheduled(bench, "0 * * * *")
+    first = await shown_next(bench, backup)
+    await bench.pass_until(first)
+    jobs = bench.store.collection("jobs")
+    (job,) = await bench.jobs(backup)
+    await jobs.update(job["_id"], Update(set={"script.lease.owner": "a runner"}))
+    await bench.pass_until(first + HOUR)
+    assert [len(job["activity"]) for job in await bench.jobs(backup)] == [0]
+    await jobs.update(job["_id"], Update(set={"script.lease.owner": ""}))
+    await bench.pass_time(1)
+    assert [len(job["activity"]) for job in await bench.jobs(backup)] == [1]
+
+
+async def test_policy_that_cannot_be_read_holds_up_no_other(bench):
+    """As one that was stored by a server that did not judge lines yet, or whose zone this machine does not know."""
+    cluster = await bench.a_cluster()
+    zone, line, good = [await bench.a_policy() for _ in range(3)]
+    backups = [await bench.a_backup(cluster, policy) for policy in (zone, line, good)]
+    policies = bench.store.collection("policies")
+    await policies.update(zone["_id"], Update(set={"timezone": "Mars/Olympus"}))
+    await policies.update(line["_id"], Update(set={"schedules": [{"schedule": {"cronSpec": "99 3 * * *"}}]}))
+    await bench.settle()
+    await bench.pass_until(THREE)
+    assert [await bench.fired(backup) for backup in backups] == [[], [], [THREE]]
+    changed = await bench.send("PATCH", f"kubebackups/{backups[1]['_id']}", {"description": "still to be changed"})
+    assert "next_run_time" not in changed["status"]
+    for policy in (zone, line):
+        await policies.update(policy["_id"], Update(set={key: good[key] for key in ("timezone", "schedules")}))
+    await bench.pass_until(THREE + DAY)
+    await bench.pass_time(HOUR)
+    assert [(await bench.fired(backup))[-1] for backup in backups[:2]] == [THREE + DAY] * 2
+
+
 async def test_run_still_going_when_the_next_is_due_is_skipped_and_says_so(bench):
     backup = await scheduled(bench, "0 * * * *")
     await an_object_store(bench)

@@ -21,7 +21,7 @@ from ..kit.store import And, Compare, Document, Or, StoreError, Update, eq
 from ..policy.plan import FIELD, Bounds, decide, done, rewound
 from ..policy.service import DEFINITIONS, Schedules, Target
 from ..policy.timetable import promise_of
-from .service import Schedule, open_run, open_skipped
+from .service import Schedule, as_it_is_now, open_run, open_skipped
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,7 @@ _TURNS = 4
 _BACK_SECONDS = 5.0
 """A clock that is set back by less than this is not looked at: what is decided stays so, and nothing of it comes again."""
 _AGAIN_SECONDS = 60.0
+_UNREADABLE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +65,29 @@ class Scheduler:
         await self.jobs.store.collection(DEFINITIONS).update_many(ahead, change)
 
     async def _look_at(self, backup: Document, target: Target) -> None:
+        if target.problem:
+            log.error("A backup does not run by itself until its policy is stored anew", backup=backup["_id"], reason=target.problem)
+            await self._look_later(backup, seconds=_UNREADABLE_SECONDS)
+            return
         try:
             await self._advance(backup, target)
         except StoreError:
             raise
         except Exception:  # a bug with one definition must not keep the others from running
             log.exception("A schedule could not be worked out and will be tried again", backup=backup["_id"])
-            later = Update(set={f"{FIELD}.due_at": self.jobs.now() + _AGAIN_SECONDS})
-            await self.jobs.store.collection(DEFINITIONS).update(backup["_id"], later)
+            await self._look_later(backup, seconds=_AGAIN_SECONDS)
+
+    async def _look_later(self, backup: Document, *, seconds: float) -> None:
+        later = Update(set={f"{FIELD}.due_at": self.jobs.now() + seconds})
+        await self.jobs.store.collection(DEFINITIONS).update(backup["_id"], later, expected=eq(FIELD, backup[FIELD]))
 
     async def _advance(self, backup: Document, target: Target) -> None:
         """Do what was decided, and decide what is due, until nothing is."""
         for _ in range(_TURNS):
             record = backup[FIELD]
             for fired in record.get("fire", ()):
-                await self._fire(backup, target, fired)
+                if not await self._fire(backup, target, fired):
+                    return
             if "fire" in record:
                 after = done(record, target.table, seed=backup["_id"])
             elif record.get("due_at", self.jobs.now() + 1) <= self.jobs.now():
@@ -104,34 +113,44 @@ class Scheduler:
             return None
         return int(expected["at"] + target.table.delay(expected["at"], seed=backup["_id"]))
 
-    async def _fire(self, backup: Document, target: Target, fired: Document) -> None:
-        """Open the job of a run; of one that has its job already, nothing."""
+    async def _fire(self, backup: Document, target: Target, fired: Document) -> bool:
+        """Open the job of a run; of one that has its job already, nothing. Tell whether that is done, or to be tried again soon."""
         job_id = run_id(backup["_id"], fired["at"], is_missed="skip" in fired)
         if await self.jobs.get(job_id) is not None or target.table is None:
-            return
+            return True
         cluster = await self.jobs.store.collection("kubeclusters").get(backup["cluster"])
         schedule = Schedule(job_id, fired["at"], target.table.policy_id, promise_of(fired["retention"]), note=note(fired))
         if fired.get("skip"):
             text = f"The run that was due at {utc(fired['at'])} was missed. {fired['skip']}"
             await open_skipped(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, reason=text)
-        elif not await self._is_taken_along(backup, schedule):
-            try:
-                await open_run(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule)
-            except AppError as error:
-                await open_skipped(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, reason=error.text)
+            return True
+        try:
+            if waiting := await self._waiting(backup, schedule):
+                return await self._take_along(waiting, schedule, as_it_is_now(backup, offload=target.offload))
+            await open_run(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule)
+        except AppError as error:
+            await open_skipped(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, reason=error.text)
+        return True
 
-    async def _is_taken_along(self, backup: Document, schedule: Schedule) -> bool:
-        """Let a run that still waits to begin stand for this one too: it has the same to do."""
-        jobs = self.jobs.store.collection("jobs")
-        waiting = And((eq("backupdef", backup["_id"]), eq("script.is_open", True), eq("state", JobState.PENDING.value)))
-        for job in await jobs.find(And((waiting, Compare("scheduled_time", "lte", schedule.at))), limit=1):
-            if job["scheduled_time"] == schedule.at or job["script"].get("also_at", 0) >= schedule.at:
-                return True
-            retention = promise_of(job["retention"]).joined(schedule.promise).document()
-            text = f"It also stands for the run that was due at {utc(schedule.at)}."
-            change = Update(set={"retention": retention, "script.also_at": schedule.at}, push={"activity": text})
-            return await jobs.update(job["_id"], change, expected=And((waiting, eq("retention", job["retention"])))) is not None
-        return False
+    async def _waiting(self, backup: Document, schedule: Schedule) -> Document | None:
+        """Return a run that was due before and has not begun."""
+        before = And((_IS_WAITING, eq("backupdef", backup["_id"]), Compare("scheduled_time", "lte", schedule.at)))
+        found = await self.jobs.store.collection("jobs").find(before, limit=1)
+        return found[0] if found else None
+
+    async def _take_along(self, job: Document, schedule: Schedule, changes: Update) -> bool:
+        """Let a run that waits stand for this one too, by doing what the definition says now. False when a runner just looks at it."""
+        if job["scheduled_time"] == schedule.at or job["script"].get("also_at", 0) >= schedule.at:
+            return True
+        retention = promise_of(job["retention"]).joined(schedule.promise).document()
+        fields = {**changes.set, "retention": retention, "script.also_at": schedule.at}
+        text = f"It also stands for the run that was due at {utc(schedule.at)}."
+        is_at_rest = And((_IS_WAITING, eq("script.lease.owner", ""), eq("retention", job["retention"])))
+        change = Update(set=fields, unset=changes.unset, push={"activity": text})
+        return await self.jobs.store.collection("jobs").update(job["_id"], change, expected=is_at_rest) is not None
+
+
+_IS_WAITING = And((eq("script.is_open", True), eq("state", JobState.PENDING.value)))
 
 
 def run_id(backup_id: str, at: int, /, *, is_missed: bool = False) -> str:

@@ -15,7 +15,7 @@ from ..job.model import JobRequest
 from ..job.service import Jobs
 from ..kit.errors import InvalidError, NotBuiltError
 from ..kit.rest import RequestContext
-from ..kit.store import Document
+from ..kit.store import Document, Update
 from ..policy.timetable import Promise
 from .model import RunRequest, named_namespaces
 
@@ -104,6 +104,22 @@ async def open_skipped(
     """Open a job that says why a run by schedule was left out; an alert says so too."""
     request = _request(backup, cluster=cluster, request=RunRequest(), offload=offload, schedule=schedule)
     return await jobs.open(replace(request, skip=reason))
+
+
+def as_it_is_now(backup: Document, /, *, offload: Document | None) -> Update:
+    """Return what makes a run that has not begun do what its definition says now. Raises NotBuiltError."""
+    refuse_unbuilt(backup)
+    request = _request(backup, cluster=None, request=RunRequest(), offload=offload, schedule=None)
+    copy = ("offloaddef", "offloaddef_name")
+    fields: Document = {
+        **{key: request.fields[key] for key in ("backupdef_name", *copy) if key in request.fields},
+        "type": request.type.value,
+        "display_type": request.type.value,
+        "display_name": request.display_name,
+        "touched_namespaces": list(request.namespaces),
+        "script.data": dict(request.data),
+    }
+    return Update(set=fields, unset=() if offload else copy)
 
 
 def _request(

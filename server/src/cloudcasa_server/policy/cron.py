@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
 
@@ -20,6 +21,7 @@ def cron_line(parts: Sequence[str | None], /) -> str:
     return " ".join((part or "*").strip() or "*" for part in parts)
 
 
+@lru_cache(maxsize=4096)
 def cron_problem(line: str, /) -> str:
     """Return why this is not a cron line that fires some day, as the rest of a sentence; empty when it is one."""
     if len(line) > MAX_CHARACTERS:

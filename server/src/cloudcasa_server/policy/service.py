@@ -6,7 +6,7 @@ A mark is written before the change that it announces, or with it: a definition 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..kit.clock import Clock
@@ -27,6 +27,8 @@ class Target:
 
     table: Timetable | None = None
     offload: Document | None = None
+    problem: str = ""
+    """Why the policy that fires it cannot be read; empty when it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,17 @@ class Schedules:
         pairs = {backup["_id"]: (backup, offloads.get(backup.get("copydef") or "")) for backup in backups}
         chosen = {backup_id: policy_of(*pair) for backup_id, pair in pairs.items()}
         policies = await self._by_id(POLICIES, chosen.values())
-        tables = {policy_id: timetable_of(policy, jitter_seconds=self.jitter_seconds) for policy_id, policy in policies.items()}
+        tables = {policy_id: self._target(policy) for policy_id, policy in policies.items()}
         return {
-            backup_id: Target(table, pairs[backup_id][1] if pairs[backup_id][0].get("copydef") else None)
-            if policy_id and (table := tables.get(policy_id))
-            else Target()
+            backup_id: replace(tables.get(policy_id or "", Target()), offload=pairs[backup_id][1])
             for backup_id, policy_id in chosen.items()
         }
+
+    def _target(self, policy: Document) -> Target:
+        try:
+            return Target(timetable_of(policy, jitter_seconds=self.jitter_seconds))
+        except ValueError as e:
+            return Target(problem=f'The policy "{policy["name"]}" cannot be read: {e}')
 
     async def _by_id(self, collection: str, ids: Iterable[str | None]) -> dict[str, Document]:
         wanted = tuple(sorted({one for one in ids if one}))

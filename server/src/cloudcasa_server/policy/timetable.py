@@ -16,8 +16,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..kit.store import Document
-from .cron import FIELDS, cron_line
+from .cron import FIELDS, cron_line, cron_problem
 from .instants import following
+from .model import known_zone
 
 DEFAULT_RETAIN_DAYS = 7
 _LOOKS_BACK = (600, 7200)
@@ -125,11 +126,18 @@ def _last(line: str, zone: ZoneInfo, *, after: float, until: float) -> int | Non
 
 
 def timetable_of(policy: Mapping[str, Any], /, *, jitter_seconds: int = 0) -> Timetable:
-    """Return the timetable of a policy as it is stored; its own jitter goes before the installation's."""
+    """Return the timetable of a policy as it is stored; its own jitter goes before the installation's.
+
+    Raises ValueError for one that an older server stored and did not judge, or whose zone this machine does not know.
+    """
+    lines = [line_of(schedule["schedule"]) for schedule in policy["schedules"]]
+    zone = known_zone(policy.get("timezone") or "UTC")
+    if problem := next((f'"{line}" is not a cron line: {problem}' for line in lines if (problem := cron_problem(line))), ""):
+        raise ValueError(problem)
     own = policy.get("jitter_seconds")
     return Timetable(
-        ZoneInfo(policy.get("timezone") or "UTC"),
-        tuple((line_of(schedule["schedule"]), promise_of(schedule)) for schedule in policy["schedules"]),
+        ZoneInfo(zone),
+        tuple(zip(lines, map(promise_of, policy["schedules"]), strict=True)),
         jitter_seconds if own is None else own,
         str(policy.get("_id", "")),
     )
