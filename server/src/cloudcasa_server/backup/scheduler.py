@@ -48,6 +48,7 @@ class Scheduler:
         held = await self.lease.hold()
         if held is not None and held.seconds_back > _BACK_SECONDS:
             await self._rewind(held.seconds_back)
+            await self.lease.believe_clock()
         while held is not None:
             due = Compare(f"{FIELD}.due_at", "lte", self.jobs.now())
             found = await self.jobs.store.collection(DEFINITIONS).find(due, sort=((f"{FIELD}.due_at", 1),), limit=BATCH)

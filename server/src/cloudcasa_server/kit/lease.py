@@ -23,7 +23,7 @@ class Held:
     """A lease that is held."""
 
     seconds_back: float
-    """By how much the clock is behind what a leader saw before; 0 when it is not."""
+    """By how much the clock is behind what a leader saw before; 0 when it is not, or `believe_clock` was called since."""
 
 
 @dataclass
@@ -47,16 +47,22 @@ class Lease:
     async def hold(self) -> Held | None:
         """Take or renew the lease; None when another replica has it."""
         now = self.clock.now().timestamp()
-        mine = {"owner": self.owner, "until": now + self.seconds, "seen_at": now}
+        mine = {"owner": self.owner, "until": now + self.seconds}
         before = await self._leases.get(self._id)
         if before is None:
             with suppress(DuplicateKeyError):
-                await self._leases.insert({"_id": self._id, "name": self.name, **mine})
+                await self._leases.insert({"_id": self._id, "name": self.name, "seen_at": now, **mine})
                 return Held(0.0)
             return None
-        if before["owner"] == self.owner and before["until"] - now > self.seconds * 2 / 3 and now - before["seen_at"] >= 0:
+        seen = max(now, before["seen_at"])
+        if before["owner"] == self.owner and before["until"] - now > self.seconds * 2 / 3 and now == seen:
             return Held(0.0)
-        return Held(max(0.0, before["seen_at"] - now)) if await self._take(mine, now=now) else None
+        return Held(seen - now) if await self._take({**mine, "seen_at": seen}, now=now) else None
+
+    async def believe_clock(self) -> None:
+        """Go by the clock as it is now: what follows from its being set back is done."""
+        now = self.clock.now().timestamp()
+        await self._leases.update(self._id, Update(set={"seen_at": now}), expected=eq("owner", self.owner))
 
     async def _take(self, mine: Document, *, now: float) -> bool:
         too_far = Compare("until", "gt", now + _MAX_AHEAD * self.seconds)
