@@ -213,6 +213,8 @@ async def test_pages_link_to_each_other_and_keep_the_other_parameters(api: ApiBe
         {"sort": ",".join(f"f{number}" for number in range(9))},
         {"sort": '[("name",2)]'},
         {"sort": '[("name",)]'},
+        {"sort": '[("name",[])]'},
+        {"sort": '[("name",{})]'},
         {"sort": "[" * 3000},
         {"sort": "a.$b"},
     ],

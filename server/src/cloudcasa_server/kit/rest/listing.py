@@ -94,7 +94,7 @@ def _listed(text: str) -> list[tuple[str, int]]:
         keys = [(path, direction) for path, direction in value]
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as e:
         raise BadRequestError('The sort cannot be read. Write "name,-start_time" or [("name", 1), ("start_time", -1)].') from e
-    if not all(isinstance(path, str) and direction in {1, -1} for path, direction in keys):
+    if not all(isinstance(path, str) and isinstance(direction, int) and direction in {1, -1} for path, direction in keys):
         raise BadRequestError("Each sort key is a field's name and 1 or -1.")
     return [(path, int(direction)) for path, direction in keys]
 
