@@ -9,7 +9,7 @@ import pytest
 from cloudcasa_server.identity import sessions
 from cloudcasa_server.identity.cookies import SESSION_COOKIE
 from cloudcasa_server.identity.passwords import MAX_WAITING, WORKERS
-from cloudcasa_server.identity.throttle import PAIR, Try
+from cloudcasa_server.identity.throttle import ADDRESS, PAIR, Try
 from cloudcasa_server.kit.store import ALL
 
 from tests.support.people import ADMIN, OWN, PASSWORD, URL, a_people_bench, secret_of
@@ -235,7 +235,7 @@ async def test_guessing_is_slowed_down_and_the_answer_says_for_how_long(people):
     assert [answer.status_code for answer in answers] == [401] * PAIR.free + [429]
     assert answers[-1].headers["Retry-After"] == "1"
     assert "Try again in 1 second." in answers[-1].json()["_error"]["message"]
-    assert people.notes.last() == ("login", ADMIN, "REFUSED")
+    assert [(one.operation, one.name) for one in people.notes.changes[-2:]] == [("login", ADMIN), ("login", "")]
     await people.signed_in(address="192.0.2.200")
 
 
@@ -244,6 +244,22 @@ async def test_a_name_that_does_not_exist_is_slowed_down_alike(people):
     body = {"email": "nobody@example.org", "password": PASSWORD}
     answers = [(await browser.post("/auth/login", json=body)).status_code for _ in range(PAIR.free + 1)]
     assert answers == [401] * PAIR.free + [429]
+
+
+async def test_names_that_are_made_up_are_recorded_only_while_they_are_tried(people):
+    browser = await people.browser(address="198.51.100.7")
+    for number in range(ADDRESS.free + 5):
+        await browser.post("/auth/login", json={"email": f"x{number}@example.org", "password": PASSWORD})
+    tried = [one for one in people.notes.changes if one.operation == "login"]
+    assert {(one.name, one.principal.kind) for one in tried[ADDRESS.free + 1 :]} == {("", "anonymous")}
+    assert len({one.name for one in tried[: ADDRESS.free]}) == ADDRESS.free
+
+
+async def test_names_are_not_recorded_where_passwords_are_switched_off(tmp_path):
+    provider = {"id": "corp", "name": "Corp", "issuer": "https://id.example.org", "client_id": "c"}
+    async with a_people_bench(tmp_path, local_login=False, oidc_providers=[provider]) as people:
+        await (await people.browser()).post("/auth/login", json=WRONG)
+        assert (people.notes.changes[-1].name, *people.notes.last()) == ("", "login", "", "REFUSED")
 
 
 async def test_a_stranger_cannot_choose_an_address_by_a_header(people):

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..kit.errors import AppError, ForbiddenError, NotFoundError
+from ..kit.errors import AppError, ForbiddenError, NotFoundError, UnauthorizedError
 from ..kit.ids import is_id
 from ..kit.rest import Outcome, Principal, RequestContext, json_response, parse, read_object
 from ..kit.store import Document
@@ -72,9 +72,12 @@ async def log_in(context: RequestContext, /) -> Response:
     origin = origin_of(context.request)
     try:
         user = await context.service(Accounts).sign_in(body.email, body.password.get_secret_value(), address=origin.address)
-    except AppError as error:
+    except UnauthorizedError as error:
         asked = {"email": body.email[:254], "name": body.email[:254]}
         await record(context, "login", asked, outcome=Outcome.REFUSED, message=error.text)
+        raise
+    except AppError as error:  # no password was tried: without names, which a stranger may make up, one place is recorded once a minute
+        await context.record("login", "users", {}, outcome=Outcome.REFUSED, message=error.text)
         raise
     return await signed_in(context, user, method=LOCAL, operation="login", is_token=body.token)
 
