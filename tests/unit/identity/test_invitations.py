@@ -40,6 +40,15 @@ async def test_a_name_that_is_left_out_comes_from_the_address(people):
     assert made["inviter"] == "bootstrap@apikey"
 
 
+async def test_a_name_that_is_null_comes_from_the_address_and_its_user_has_it(people):
+    admin = await people.signed_in()
+    made = await invited(admin, name=None)
+    assert made["name"] == "Carl"
+    body = {"token": secret_of(made["invitation_link"]), "password": PASSWORD}
+    user = (await (await people.browser()).post("/auth/invitation/accept", json=body)).json()["user"]
+    assert (await admin.post(f"/users/{user['_id']}/action/password-link")).status_code == 200
+
+
 async def test_the_invited_person_sets_a_password_and_is_in(people):
     made = await invited(await people.program())
     browser = await people.browser()
@@ -169,6 +178,18 @@ async def test_roles_are_given_by_id_and_shown_as_objects_and_arrive(people):
     assert "*.*" not in said["permissions"]
     assert (await browser.get("/users")).status_code == 200
     assert said["user"]["_id"] in (await admin.get(f"/usergroups/{group['_id']}")).json()["users"]
+
+
+async def test_who_may_only_invite_gives_nobody_the_role_of_members_either(people):
+    admin = await people.signed_in()
+    rows = [{"resource": "allresources", "permissions": ["orginvites.create"]}]
+    key = (await admin.post("/apikeys", json={"name": "hr", "acls": rows})).json()
+    program = await people.program(key["apikey"])
+    refused = await program.post("/orginvites", json=CARL)
+    assert refused.status_code == 403
+    assert "You cannot give" in refused.json()["_error"]["message"]
+    assert await people.store.collection("orginvites").count(ALL) == 0
+    await invited(program, acls=rows)
 
 
 async def test_nobody_invites_somebody_to_more_than_they_have(people):

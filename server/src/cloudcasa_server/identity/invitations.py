@@ -16,6 +16,7 @@ from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
 from .emails import canonical_email, name_of
 from .granting import settle_giving
 from .links import Links
+from .memberships import refuse_default_role
 from .orgs import ORGS, the_organisation
 from .shown import INVITATION_EXAMPLE, InvitationShown
 
@@ -56,10 +57,13 @@ class InvitationHooks(Hooks):
         org = await the_organisation(context.documents(ORGS.name))
         if document.get("org", org["_id"]) != org["_id"]:
             raise _refused("org", "There is one organisation here. Leave org out.")
+        document |= {"name": document.get("name") or name_of(document["email"]), "acls": document.get("acls", [])}
         document = await settle_giving(context, document)
+        if not document["acls"] and not document["usergroups"]:
+            await refuse_default_role(context, document)
         link = context.service(Links).new(page="invitation", seconds=document["expires_in_days"] * DAY_SECONDS)
         context.request.state.invitation_link = link.url
-        made = {"name": name_of(document["email"]), "org": org["_id"], "inviter": context.principal.email, "acls": []} | document
+        made = {"org": org["_id"], "inviter": context.principal.email} | document
         return made | {"email_key": key, "link": link.stored, "expires_at": link.stored["expires_at"]}
 
     async def present(self, context: RequestContext, document: Document, /) -> Document:

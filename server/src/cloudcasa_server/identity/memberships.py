@@ -13,9 +13,11 @@ import structlog
 from pydantic import Field
 
 from ..kit.errors import ConflictError
-from ..kit.rest import Documents, Reference, Resource, ResourceModel, Unique
+from ..kit.rest import Documents, Reference, RequestContext, Resource, ResourceModel, Unique
 from ..kit.store import Document, Store, eq
 from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
+from .escalation import refuse_more
+from .grants import grants_of
 from .granting import GivingHooks
 from .orgs import the_organisation
 from .rolebook import find_roles
@@ -60,6 +62,12 @@ async def role_ids(store: Store, names: Iterable[str], /) -> list[str]:
         if name not in roles:
             log.warning("A role that the settings name is not there", role=name)
     return list(dict.fromkeys(str(roles[name]["_id"]) for name in wanted if name in roles))
+
+
+async def refuse_default_role(context: RequestContext, document: Document, /) -> None:
+    """Refuse to make a member where the caller lacks what the default role gives. Raises ForbiddenError."""
+    given = {"roles": [context.service(Memberships).default_role]}
+    refuse_more(context, await grants_of([given], store=context.store), what=f'"{document["name"]}"')
 
 
 @dataclass(frozen=True, slots=True)

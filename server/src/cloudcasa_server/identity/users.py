@@ -15,11 +15,9 @@ from ..kit.errors import ConflictError, InvalidError
 from ..kit.rest import Docs, Hooks, Name, RequestContext, Resource, ResourceModel, Unique
 from ..kit.store import Document, Index
 from .emails import canonical_email
-from .escalation import refuse_more
-from .grants import grants_of
 from .holders import holders_of
 from .links import Links
-from .memberships import Memberships
+from .memberships import Memberships, refuse_default_role
 from .sessions import Sessions
 from .shown import USER_EXAMPLE, UserShown
 
@@ -79,8 +77,7 @@ class UserHooks(Hooks):
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Make a local user without a password, and the link that sets one. Who makes a user gives the default role."""
-        given = {"roles": [context.service(Memberships).default_role]}
-        refuse_more(context, await grants_of([given], store=context.store), what=f'"{document["name"]}"')
+        await refuse_default_role(context, document)
         link = context.service(Links).new()
         context.request.state.password_link = link.url
         return document | new_parts(document) | {"link": link.stored}
