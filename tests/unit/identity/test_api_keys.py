@@ -115,6 +115,15 @@ async def test_the_last_admin_key_is_not_deleted(bench: Bench) -> None:
     assert (await bench.client.delete(f"/api/v1/apikeys/{viewer['_id']}", headers=admin)).status_code == 204
 
 
+async def test_a_key_that_is_remembered_ends_on_time_all_the_same(bench: Bench) -> None:
+    body = {"name": "short", "roles": ["ADMIN"], "expires_at": bench.clock.timestamp() + 5}
+    made = await bench.client.post("/api/v1/apikeys", json=body, headers={"Authorization": f"Bearer {bench.key}"})
+    key = made.json()["apikey"]
+    assert await bench.status(key) == 200
+    bench.clock.tick(5)
+    assert await bench.status(key) == 401
+
+
 async def test_a_key_deleted_by_another_replica_ends_with_the_cache(bench: Bench) -> None:
     assert await bench.status(bench.key) == 200
     await bench.documents.collection.delete_many(ALL)

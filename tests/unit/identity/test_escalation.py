@@ -266,6 +266,25 @@ async def test_a_key_ends_when_it_was_told_to(house: House) -> None:
     assert "ended at" in ended.json()["_error"]["message"]
 
 
+async def test_who_manages_keys_prolongs_none_that_gives_more(house: House, manager: Caller) -> None:
+    now = house.app.state.parts.clock.timestamp()
+    key = await house.a_key(roles=["ADMIN"], expires_at=now + 3_600)
+    for later in (now + 7_200, None):
+        refused = await manager.ask("PATCH", f"apikeys/{key.id}", json={"expires_at": later})
+        assert refused.status_code == 403
+    assert await manager.status("PATCH", f"apikeys/{key.id}", json={"description": "of a contractor"}) == 200
+
+
+async def test_a_refusal_names_holders_of_a_role_only_to_who_may_read_them(house: House) -> None:
+    role = await house.admin.make("roles", name="of-secret-key", permissions=["policies.read"])
+    await house.a_key("secret-key", roles=[role["_id"]])
+    keeper = await house.a_key(acls=[everywhere("roles.delete", "roles.read")])
+    said = (await keeper.ask("DELETE", f"roles/{role['_id']}")).json()["_error"]["message"]
+    assert "given to another API key" in said
+    assert "secret-key" not in said.replace("of-secret-key", "")
+    assert 'API key "secret-key"' in (await house.admin.ask("DELETE", f"roles/{role['_id']}")).json()["_error"]["message"]
+
+
 async def test_a_key_says_when_it_was_used(house: House) -> None:
     key = await house.a_key(roles=["VIEWER"])
     before = (await house.admin.ask("GET", f"apikeys/{key.id}")).json()

@@ -150,6 +150,22 @@ async def test_a_viewer_changes_no_user(people):
     assert (await bob.patch(path, json={"name": "x"}, headers={"If-Match": "*"})).status_code == 403
 
 
+async def test_nobody_lets_in_again_who_has_more_than_they_have(people):
+    admin = await people.signed_in()
+    user, eve = await people.a_user(admin), await people.a_user(admin, "eve@example.org")
+    (membership,) = (await admin.get("/userorgs", params={"where": f'{{"user":"{user["_id"]}"}}'})).json()["_items"]
+    rows = [{"resource": "allresources", "permissions": ["users.read", "users.update"]}]
+    await changed(admin, f"/userorgs/{membership['_id']}", acls=rows)
+    (hers,) = (await admin.get("/userorgs", params={"where": f'{{"user":"{eve["_id"]}"}}'})).json()["_items"]
+    await changed(admin, f"/userorgs/{hers['_id']}", acls=[{"resource": "allresources", "permissions": ["*.*"]}])
+    bob = await people.signed_in("bob@example.org")
+    assert (await changed(bob, f"/users/{eve['_id']}", disabled=True)).status_code == 200
+    refused = await changed(bob, f"/users/{eve['_id']}", disabled=False)
+    assert refused.status_code == 403
+    assert "You cannot give" in refused.json()["_error"]["message"]
+    assert (await changed(admin, f"/users/{eve['_id']}", disabled=False)).status_code == 200
+
+
 async def test_an_api_key_makes_no_password_link(people):
     admin = await people.signed_in()
     user = await people.a_user(admin)

@@ -18,8 +18,8 @@ from .grants import grants_of
 from .holders import holders_of
 from .permissions import check_roles
 
-_GIVING = ("roles", "acls", "org_role", "users", "usergroups")
-"""Fields that say what is given, and to whom."""
+_GIVING = ("roles", "acls", "org_role", "users", "usergroups", "expires_at")
+"""Fields that say what is given, to whom, and until when."""
 
 
 async def settle_giving(context: RequestContext, document: Document, /, *, old: Document | None = None) -> Document:

@@ -18,7 +18,6 @@ from .rolebook import BuiltIn, builtin_id
 
 KEYS, MEMBERSHIPS, GROUPS, USERS = "apikeys", "userorgs", "usergroups", "users"
 _NOUNS = {KEYS: "API key", MEMBERSHIPS: "member", GROUPS: "user group", "orginvites": "invitation"}
-_SHOWN = 3
 _ADMIN = frozenset({BuiltIn.ADMIN.value, builtin_id(BuiltIn.ADMIN)})
 
 Changes = Mapping[str, Mapping[str, Document | None]]
@@ -64,15 +63,6 @@ class Holders:
         merged = {**kept, **(changes or {}).get(collection, {})}
         return {one: document for one, document in merged.items() if document is not None}
 
-    async def of_role(self, *names: str) -> list[str]:
-        """Return a few of those who have a role by one of these, its id or name, for a sentence."""
-        query = Or((In("roles", names), In("acls.roles", names), In("acls.roles._id", names)))
-        found: list[str] = []
-        for collection, noun in _NOUNS.items():
-            holders = await self.store.collection(collection).find(query, limit=_SHOWN)
-            found += [f'{noun} "{one.get("name") or one.get("user") or one.get("email")}"' for one in holders]
-        return found
-
 
 def _refusal(document: Document) -> InvalidError:
     name = document.get("name") or document.get("email") or document["_id"]
@@ -90,6 +80,12 @@ def gives_everything(holder: Document) -> bool:
 
 def _is_admin(roles: Iterable[object]) -> bool:
     return any(str(role) in _ADMIN or str(role).upper() in _ADMIN for role in roles)
+
+
+async def holders_of_role(context: RequestContext, /, *names: str) -> list[str]:
+    """Return a few of those who have a role by one of these, its id or name, for a sentence."""
+    query = Or((In("roles", names), In("acls.roles", names), In("acls.roles._id", names)))
+    return [one for collection, noun in _NOUNS.items() for one in await context.named(collection, noun, query)]
 
 
 def holders_of(context: RequestContext, /) -> Holders:

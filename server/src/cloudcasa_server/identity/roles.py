@@ -12,7 +12,7 @@ from ..kit.rest import Docs, Grant, Hooks, Name, RequestContext, Resource, Resou
 from ..kit.store import Document
 from .caches import Caches
 from .escalation import refuse_more
-from .holders import holders_of
+from .holders import holders_of_role
 from .permissions import check_permissions
 from .rolebook import COLLECTION, BuiltIn
 from .shown import ROLE_EXAMPLE, RoleShown
@@ -41,7 +41,7 @@ class RoleHooks(Hooks):
         """Judge a change; what was there and stays may stay."""
         _refuse_builtin(old, "change")
         _refuse_builtin_name(new)
-        if old["name"] != new["name"] and (holders := await holders_of(context).of_role(old["name"])):
+        if old["name"] != new["name"] and (holders := await holders_of_role(context, old["name"])):
             text = f'Cannot rename the role "{old["name"]}": {", ".join(holders)} have it by its name. Give it by its id there first.'
             raise InvalidError(text, issues={"name": text})
         if set(old["permissions"]) != set(new["permissions"]):
@@ -57,7 +57,7 @@ class RoleHooks(Hooks):
     async def before_delete(self, context: RequestContext, document: Document, /) -> None:
         """Refuse to delete what is built in or given to somebody."""
         _refuse_builtin(document, "delete")
-        if holders := await holders_of(context).of_role(document["_id"], document["name"]):
+        if holders := await holders_of_role(context, document["_id"], document["name"]):
             text = f'Cannot delete the role "{document["name"]}": given to {", ".join(holders)}. Give another role there first.'
             raise InvalidError(text, issues={"_id": text})
 

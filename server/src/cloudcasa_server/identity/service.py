@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from email.utils import formatdate
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 
 from starlette.requests import Request
@@ -77,26 +78,31 @@ class ApiKeys:
     async def _known(self, hashed: str) -> Principal:
         now = self._clock.monotonic()
         cached = self._cache.get(hashed)
-        if cached is not None and now - cached[0] < CACHE_SECONDS:
+        if cached is not None and now < cached[0]:
             return cached[1]
         self._cache.pop(hashed, None)
         generation = self._generation
         found = await self._documents.collection.find(eq("hashed_apikey", hashed), limit=1)
         if not found or not hmac.compare_digest(found[0]["hashed_apikey"], hashed):
             raise UnauthorizedError("This API key is not known. It may have been deleted.", headers=CHALLENGE)
-        self._check_end(found[0])
+        left = self._seconds_left(found[0])
         principal = await principal_of_key(found[0], store=self._documents.store)
         await self._note_use(found[0])
         if len(self._cache) >= CACHE_KEYS:
             self._cache.clear()
         if generation == self._generation:
-            self._cache[hashed] = (now, principal)
+            self._cache[hashed] = (now + min(CACHE_SECONDS, left), principal)
         return principal
 
-    def _check_end(self, key: Document) -> None:
+    def _seconds_left(self, key: Document) -> float:
+        """Return for how long the key is good. Raises UnauthorizedError when it has ended."""
         end = key.get("expires_at")
-        if end is not None and end <= self._clock.timestamp():
+        if end is None:
+            return inf
+        left = float(end - self._clock.now().timestamp())
+        if left <= 0:
             raise UnauthorizedError(f'The API key "{key["name"]}" ended at {formatdate(end, usegmt=True)}.', headers=CHALLENGE)
+        return left
 
     async def _note_use(self, key: Document) -> None:
         """Remember when the key was used last, to the minute; its etag stays. A database that takes no writes is no reason to refuse a read."""

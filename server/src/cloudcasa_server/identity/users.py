@@ -15,6 +15,8 @@ from ..kit.errors import ConflictError, InvalidError
 from ..kit.rest import Docs, Hooks, Name, RequestContext, Resource, ResourceModel, Unique
 from ..kit.store import Document, Index
 from .emails import canonical_email
+from .escalation import refuse_more
+from .grants import principal_of_user
 from .holders import holders_of
 from .links import Links
 from .memberships import Memberships, refuse_default_role
@@ -100,11 +102,17 @@ class UserHooks(Hooks):
         if key != old["email_key"] and old["provider"] != LOCAL:
             raise _refused("email", f'The e-mail address of "{old["name"]}" comes from the provider "{old["provider"]}". Change it there.')
         if new.get("disabled") and not old.get("disabled"):
-            if old["_id"] == context.principal.id:
-                raise _refused("disabled", "You cannot disable yourself. Ask another administrator.")
-            await holders_of(context).refuse_lockout(COLLECTION, new)
-            new = new | {"epoch": old.get("epoch", 0) + 1}
+            new = await self._shut_out(context, old, new)
+        if old.get("disabled") and not new.get("disabled"):
+            user = await principal_of_user(old, store=context.store)
+            refuse_more(context, user.grants, what=f'"{old["name"]}" again')
         return new | {"email_key": key}
+
+    async def _shut_out(self, context: RequestContext, old: Document, new: Document) -> Document:
+        if old["_id"] == context.principal.id:
+            raise _refused("disabled", "You cannot disable yourself. Ask another administrator.")
+        await holders_of(context).refuse_lockout(COLLECTION, new)
+        return new | {"epoch": old.get("epoch", 0) + 1}
 
     async def after_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Drop the sessions of who was disabled."""

@@ -97,7 +97,7 @@ class RequestContext:
         found = await collection.find(query, limit=limit, projection={"name": True})
         known = both(In("_id", tuple(one["_id"] for one in found)), self.visible(name))
         seen = {one["_id"] for one in await collection.find(known, projection={"_id": True})} if found else set()
-        return [f'{noun} "{one["name"]}"' if one["_id"] in seen else f"another {noun}" for one in found]
+        return [f'{noun} "{one.get("name", one["_id"])}"' if one["_id"] in seen else f"another {noun}" for one in found]
 
     async def record(self, operation: str, resource: str, document: Document, **details: Any) -> None:
         """Tell the recorder what was done to a document."""
