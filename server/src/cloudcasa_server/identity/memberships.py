@@ -17,8 +17,8 @@ from ..kit.rest import Documents, Reference, RequestContext, Resource, ResourceM
 from ..kit.store import Document, Store, eq
 from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
 from .escalation import refuse_more
-from .grants import grants_of
 from .granting import GivingHooks
+from .grants import grants_of
 from .orgs import the_organisation
 from .rolebook import find_roles
 
