@@ -90,6 +90,7 @@ async def test_somebody_of_an_allowed_group_comes_in_and_goes_on(people):
     said = (await eve.ours.get("/session")).json()
     assert (said["user"]["email"], said["user"]["name"], said["user"]["provider"]) == ("eve@example.org", "Eve Example", "corp")
     assert said["session"]["method"] == "corp"
+    assert [(one.operation, one.resource) for one in people.notes.changes] == [("create", "users"), ("login", "users")]
     assert people.notes.last() == ("login", "eve@example.org", "OK")
     again = await a_person(people)
     await again.sign_in("eve")

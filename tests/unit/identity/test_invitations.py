@@ -58,6 +58,8 @@ async def test_the_invited_person_sets_a_password_and_is_in(people):
     answer = await browser.post("/auth/invitation/accept", json={"token": token, "password": PASSWORD})
     assert answer.status_code == 200
     assert people.notes.last() == ("accept-invitation", "Carl@example.org", "OK")
+    made_user = people.notes.changes[-2]
+    assert (made_user.operation, made_user.resource, made_user.after["email"]) == ("create", "users", "Carl@example.org")
     assert (await browser.get("/session")).json()["user"]["first_name"] == "Carl"
     await people.signed_in("carl@EXAMPLE.org")
     now = (await (await people.program()).get(f"/orginvites/{made['_id']}")).json()

@@ -92,16 +92,22 @@ class Memberships:
         fields: dict[str, Any] = {"user": user_id, "org": org["_id"], "roles": given, "acls": rows, "is_default": True}
         await self.documents.insert(self.documents.new(fields))
 
-    async def map_roles(self, user_id: str, names: Iterable[str], /) -> None:
-        """Give the roles that a provider's groups bring now, and take those that they brought before and do not any more."""
+    async def map_roles(self, user_id: str, names: Iterable[str], /) -> list[tuple[Document, Document]]:
+        """Give the roles that a provider's groups bring now, and take those that they brought before and do not any more.
+
+        Returns each membership that changed, before and after.
+        """
         mapped = await role_ids(self.documents.store, names)
+        changes: list[tuple[Document, Document]] = []
         for one in await self.documents.collection.find(eq("user", user_id)):
             earlier = set(one.get("mapped_roles", ()))
             kept = [role for role in one.get("roles", ()) if role not in earlier]
             changed = one | {"roles": [*kept, *(role for role in mapped if role not in kept)], "mapped_roles": mapped}
             values = {key: changed[key] for key in ("roles", "mapped_roles")} | {"_etag": self.documents.etag(changed)}
-            if changed != one:
-                await self.documents.set(one["_id"], values, expected=eq("_etag", one["_etag"]))
+            after = await self.documents.set(one["_id"], values, expected=eq("_etag", one["_etag"])) if changed != one else None
+            if after is not None and after["roles"] != one.get("roles"):
+                changes.append((one, after))
+        return changes
 
     async def _enter(self, group_id: str, user_id: str) -> None:
         """Put the user into a group, if that still exists."""

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from ..kit.errors import AppError, ForbiddenError, NotFoundError, UnauthorizedError
 from ..kit.ids import is_id
 from ..kit.rest import Outcome, Principal, RequestContext, json_response, parse, read_object
+from ..kit.rest.access import CREATE
 from ..kit.store import Document
 from .accounts import Accounts
 from .authenticator import session_of
@@ -57,8 +58,13 @@ async def read_open(context: RequestContext, model: type[M]) -> M:
 
 async def record(context: RequestContext, operation: str, user: Document, **details: Any) -> None:
     """Record what a person did who is not known to the route, but is by now."""
+    await acting(context, user).record(operation, "users", user, **details)
+
+
+def acting(context: RequestContext, user: Document) -> RequestContext:
+    """Return the context of an open route with the person who is known by now as the one who does it, for the audit log."""
     principal = Principal(id=str(user.get("_id", "")), email=str(user.get("email", "")), kind="user")
-    await replace(context, principal=principal).record(operation, "users", user, **details)
+    return replace(context, principal=principal)
 
 
 async def list_providers(context: RequestContext, /) -> Mapping[str, Any]:
@@ -246,6 +252,7 @@ async def accept_invitation(context: RequestContext, /) -> Response:
     if not context.service(Accounts).is_open:
         raise ForbiddenError("Signing in with a password is switched off here. Accept the invitation with one of the providers.")
     user = await context.service(Entrance).accept_with_password(body.token.get_secret_value(), body.password.get_secret_value())
+    await record(context, CREATE, user, after=user)
     return await signed_in(context, user, method=LOCAL, operation="accept-invitation")
 
 

@@ -14,6 +14,8 @@ from ...kit.store import Document, eq
 from ..emails import canonical_email, find_email
 from ..entrance import Entrance, Newcomer
 from ..invitations import PENDING
+from ..memberships import USERORGS
+from ..users import USERS
 from .admission import AdmissionRules
 from .claims import Person
 
@@ -24,21 +26,43 @@ def identity_key(person: Person) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A document that somebody's coming made or changed, for the audit log."""
+
+    resource: str
+    before: Document | None
+    after: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Who came in, and what that changed."""
+
+    user: Document
+    changes: tuple[Changed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Arrivals:
     """Turns persons into users."""
 
     entrance: Entrance
     rules: AdmissionRules
 
-    async def user_of(self, person: Person, *, provider: str, name: str, invitation_id: str) -> Document:
+    async def user_of(self, person: Person, *, provider: str, name: str, invitation_id: str) -> Arrived:
         """Return the user, who is made when the person may come in. Raises ForbiddenError, ConflictError."""
-        user = await self._known(person) or await self._newcomer(person, provider=provider, name=name, invitation_id=invitation_id)
+        known = await self._known(person)
+        user = known or await self._newcomer(person, provider=provider, name=name, invitation_id=invitation_id)
         if user.get("disabled"):
             raise ForbiddenError(f'The account "{user["email"]}" is disabled. Ask an administrator.')
         if user.get("admitted_by") == "list" and not self.rules.lets_in(person, provider=provider):
             raise _not_allowed(person, name)
-        await self.entrance.memberships.map_roles(user["_id"], self.rules.roles(person, provider=provider))
-        return await self._refreshed(user, person)
+        mapped = await self.entrance.memberships.map_roles(user["_id"], self.rules.roles(person, provider=provider))
+        now = await self._refreshed(user, person)
+        changes = [Changed(USERS.name, None, user)] if known is None else []
+        changes += [Changed(USERORGS.name, before, after) for before, after in mapped]
+        changes += [Changed(USERS.name, user, now)] if now is not user else []
+        return Arrived(now, tuple(changes))
 
     async def _known(self, person: Person) -> Document | None:
         found = await self.entrance.users.collection.find(eq("identity_key", identity_key(person)), limit=1)

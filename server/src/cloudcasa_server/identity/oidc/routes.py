@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from ...kit.errors import AppError, UnauthorizedError
 from ...kit.rest import Outcome, RequestContext, json_response
+from ...kit.rest.access import CREATE, UPDATE
 from ..bodies import InvitationByProvider
 from ..entrance import Entrance
-from ..signin import read_open, record, signed_in
-from .arrival import Arrivals
+from ..signin import acting, read_open, record, signed_in
+from .arrival import Arrivals, Arrived
 from .claims import Person
 from .flow import Flow, Flows
 from .provider import Providers
@@ -56,13 +57,20 @@ async def finish(context: RequestContext, /) -> Response:
         seen = {"email": person.email, "name": person.email or person.subject}
         arrivals = context.service(Arrivals)
         invitation = flow.invitation
-        user = await arrivals.user_of(person, provider=flow.provider, name=provider.settings.name, invitation_id=invitation)
+        arrived = await arrivals.user_of(person, provider=flow.provider, name=provider.settings.name, invitation_id=invitation)
     except AppError as error:
         await record(context, "login", seen, outcome=Outcome.REFUSED, message=error.text)
         raise
+    await _recorded(context, arrived)
     response = RedirectResponse(flow.next, status_code=303, headers=_NO_CACHE)
     flows.forget(response, state)
-    return await signed_in(context, user, method=flow.provider, operation="login", response=response)
+    return await signed_in(context, arrived.user, method=flow.provider, operation="login", response=response)
+
+
+async def _recorded(context: RequestContext, arrived: Arrived) -> None:
+    for one in arrived.changes:
+        operation = CREATE if one.before is None else UPDATE
+        await acting(context, arrived.user).record(operation, one.resource, one.after, before=one.before, after=one.after)
 
 
 async def _returned(context: RequestContext, flow: Flow) -> Person:
