@@ -156,8 +156,9 @@ def test_what_is_malformed_counts_as_not_said():
 
 
 RULES = AdmissionRules(
+    providers=frozenset({"corp", "other"}),
     allowed_users=["Ann@Example.org", "corp:kim@example.org"],
-    allowed_groups=["backup", "corp:staff"],
+    allowed_groups=["backup", "corp:staff", "ldap:team"],
     siteadmin_users=["root@example.org"],
     siteadmin_groups=["corp:admins"],
     group_roles={"backup": ["USER"], "corp:admins": ["AUDITOR"]},
@@ -175,7 +176,9 @@ RULES = AdmissionRules(
         ({"groups": ["backup"]}, "other", True, ["USER"]),
         ({"groups": ["staff"]}, "corp", True, []),
         ({"groups": ["staff"]}, "other", False, []),
-        ({"groups": ["corp:staff"]}, "other", True, []),
+        ({"groups": ["corp:staff"]}, "other", False, []),
+        ({"groups": ["corp:admins"]}, "other", False, []),
+        ({"groups": ["ldap:team"]}, "other", True, []),
         ({"groups": ["admins", "backup"]}, "corp", True, ["ADMIN", "USER", "AUDITOR"]),
         ({"groups": ["admins"]}, "other", False, []),
         ({"groups": ["Backup"]}, "corp", False, []),

@@ -117,6 +117,7 @@ def _ways(settings: Settings) -> tuple[Mapping[str, str], ...]:
 
 def _rules(settings: Settings) -> AdmissionRules:
     return AdmissionRules(
+        providers=frozenset(one.id for one in settings.oidc_providers),
         allowed_users=settings.auth_allowed_users,
         allowed_groups=settings.auth_allowed_user_groups,
         siteadmin_users=settings.auth_siteadmin_users,
