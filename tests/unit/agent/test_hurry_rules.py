@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from cloudcasa_agent.kube import Event, EventKind, Listing
+from cloudcasa_agent.velero.drive import Drive, watch_run
 from cloudcasa_agent.velero.hurry_backup import is_spare
 from cloudcasa_agent.velero.hurry_restore import is_bound, is_consumed, is_reserved
+from cloudcasa_agent.velero.resources import BACKUPS, DATA_UPLOADS
 
 CLAIM = ("app", "data")
 
@@ -65,3 +70,31 @@ def test_claim_is_touched_only_while_its_volume_is_kept_for_it(volume, *, reserv
 )
 def test_content_is_spare_only_if_the_snapshot_outlives_it(content, successor, *, expected):
     assert is_spare(content, successor=successor) is expected
+
+
+class OneBackup:
+    """A cluster whose only Backup ends after the trouble."""
+
+    def __init__(self):
+        self.is_troubled = asyncio.Event()
+
+    async def trouble(self):
+        self.is_troubled.set()
+        raise KeyError("a field that was always there")
+
+    async def follow(self, resource, **_):
+        await self.is_troubled.wait()
+        if resource is BACKUPS:
+            yield Event(EventKind.CHANGED, {"metadata": {"name": "b"}, "status": {"phase": "Completed"}})
+        await asyncio.Event().wait()
+
+    async def list(self, *_, **__):
+        return Listing(items=(), resource_version="1")
+
+
+async def test_bug_in_what_hurries_a_run_fails_nothing():
+    cluster = OneBackup()
+    drive = Drive(client=cluster, namespace="n", command_id="c", tell=lambda _: None)
+    run = {"metadata": {"name": "b"}}
+    watched = await watch_run(drive, BACKUPS, run, movements=DATA_UPLOADS, selector="s", beside=cluster.trouble())
+    assert watched.phase == "Completed"

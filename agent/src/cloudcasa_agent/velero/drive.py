@@ -131,6 +131,8 @@ async def _calmly(work: Coroutine[Any, Any, None]) -> None:
         await work
     except* AgentError as failures:
         _log.info("The run is not hurried any more", reason=_first(failures).text)
+    except* Exception:  # noqa: BLE001 -- a bug here must not fail a backup that goes well; it is logged
+        _log.exception("The run is not hurried any more")
 
 
 def _first(failures: BaseExceptionGroup[AgentError]) -> AgentError:
