@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from cloudcasa_contract.frames import Outcome, Result
 from cloudcasa_server.backup.service import Schedule, open_run
 from cloudcasa_server.kit.store import Update
 from cloudcasa_server.policy.timetable import Promise
@@ -289,6 +290,33 @@ async def test_run_waits_for_its_cluster_and_goes_on_when_it_is_back(bench):
     await bench.set_state(cluster, "ACTIVE")
     await bench.run_jobs()
     assert [job["state"] for job in await bench.jobs(backup)] == ["RUNNING"]
+
+
+async def test_claim_that_came_while_the_run_waited_is_looked_for_in_its_backup_too(bench):
+    cluster = await bench.a_cluster()
+    await an_object_store(bench)
+    backup = await bench.a_backup(cluster, await bench.a_policy())
+    await bench.settle()
+    await bench.set_state(cluster, "PENDING")
+    await bench.pass_until(THREE)
+    await bench.run_jobs()
+    await bench.pass_time(HOUR)
+    claims = bench.documents("kubepvclaims")
+    await claims.insert(claims.new({"cluster_id": cluster["_id"], "namespace_name": "web", "name": "new", "phase": "Bound"}))
+    await bench.pass_time(HOUR)
+    await bench.set_state(cluster, "ACTIVE")
+    await bench.run_jobs()
+    await bench.set_state(cluster, "PENDING")
+    jobs = bench.app.state.parts.worker.runner.jobs
+    outbox = bench.app.state.parts.worker.outbox
+    (job,) = await bench.jobs(backup)
+    command = await outbox.find_by_key(f"{job['_id']}:send")
+    result = Result(message_id="m", command_id=command["_id"], outcome=Outcome.SUCCEEDED, output=a_backup())
+    await outbox.finish(result, cluster_id=cluster["_id"])
+    await jobs.wake(job["_id"])
+    await bench.run_jobs()
+    (job,) = await bench.jobs(backup)
+    assert (job["state"], "volume web/new" in job["message"]) == ("PARTIAL", True)
 
 
 async def test_run_whose_cluster_stays_away_is_reported(bench):

@@ -109,7 +109,7 @@ class BackupScript:
         """Return the claims that were selected and that Velero does not mention; asked again, since an inventory may be old."""
         if output.artifacts.missing:
             return []
-        known = await self.inventories.bound_claims(job["cluster"], since=job["start_time"])
+        known = await self.inventories.bound_claims(job["cluster"], since=int(job["script"].get("began_at", job["start_time"])))
         mentioned = {(volume.namespace, volume.pvc) for volume in output.artifacts.volumes}
         silent = [claim for claim in known if claim not in mentioned and takes_claim(job["script"]["data"]["source"], claim.namespace)]
         cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
