@@ -164,7 +164,7 @@ def serve(settings: Settings) -> int:
 
 
 def uvicorn_config(app: FastAPI, settings: Settings, certificate: Certificate | None) -> uvicorn.Config:
-    """Return how uvicorn serves. Reads HTTP with h11, since httptools takes headers of any size from anybody into memory."""
+    """Return how uvicorn serves: with the bounds and deadlines of kit/http.py."""
     return uvicorn.Config(
         app,
         http=GuardedProtocol,

@@ -182,6 +182,15 @@ async def test_refusals_are_told_apart_by_caller_place_and_document(tmp_path: Pa
     await store.close()
 
 
+async def test_who_has_a_whole_network_of_addresses_is_one_place(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    log = a_log(store, FakeClock())
+    for number in range(3):
+        await log.record(Change("authenticate", "credentials", address=f"2001:db8::{number}", outcome=Outcome.REFUSED))
+    assert await store.collection("auditlogs").count() == 1
+    await store.close()
+
+
 async def test_a_credential_that_is_not_good_is_written_without_being_shown(house: House) -> None:
     wrong = "x" * 120
     for _ in range(2):

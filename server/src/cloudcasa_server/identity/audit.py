@@ -14,6 +14,7 @@ import structlog
 from ..kit.clock import Clock
 from ..kit.rest import READ_METHODS, Change, Docs, Documents, Outcome, Resource
 from ..kit.store import Compare, Document, DuplicateKeyError, Index, StoreError
+from .address import neighbourhood
 from .masking import masked
 from .shown import AUDIT_EXAMPLE, AuditEntryShown
 
@@ -63,7 +64,8 @@ class AuditLog:
         await self._store(self._documents.new(entry(change, now=self._clock.timestamp())))
 
     def _is_repeated(self, change: Change) -> bool:
-        key = (change.principal.id, change.address, change.operation, change.resource, change.resource_id, change.name)
+        place = neighbourhood(change.address)
+        key = (change.principal.id, place, change.operation, change.resource, change.resource_id, change.name)
         now = self._clock.monotonic()
         if now - self._refused.get(key, -REPEAT_SECONDS) < REPEAT_SECONDS:
             return True

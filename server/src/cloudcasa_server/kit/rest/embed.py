@@ -75,11 +75,6 @@ async def expand(documents: Sequence[Document], resource: Resource, store: Store
             _replace(holder, key, shown)
 
 
-def by_ids(ids: Sequence[str]) -> In:
-    """Return the query of these documents."""
-    return In("_id", tuple(ids))
-
-
 def _at(holder: Any, key: str | int) -> Any:
     return holder[key]
 
