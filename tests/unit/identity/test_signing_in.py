@@ -212,6 +212,13 @@ async def test_a_change_by_cookie_must_come_from_our_own_page(people, headers, s
     assert (await browser.get("/session")).status_code == 200
 
 
+async def test_a_change_that_may_come_from_another_site_is_recorded_as_refused(people):
+    ann = await people.signed_in()
+    await ann.patch("/session/preferences", json={"preferences": {}}, headers={"Origin": "https://evil.example"})
+    assert people.notes.last() == ("authenticate", "", "REFUSED")
+    assert "another site" in people.notes.changes[-1].message
+
+
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}])
 async def test_another_site_cannot_sign_its_own_user_into_a_browser(people, headers):
     answer = await (await people.browser(headers=headers)).post("/auth/login", json=RIGHT)

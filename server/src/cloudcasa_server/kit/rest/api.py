@@ -148,11 +148,11 @@ class RestApi:
         self._routes.append(route)
 
     async def _known(self, request: Request) -> Principal:
-        """Return the caller; a credential that is not good is recorded."""
+        """Return the caller; a credential that is not good is recorded, and one that another site may have sent."""
         try:
             return await self.authenticator.authenticate(request)
-        except UnauthorizedError as error:
-            if request.headers.get("authorization"):
+        except (UnauthorizedError, ForbiddenError) as error:
+            if isinstance(error, ForbiddenError) or request.headers.get("authorization"):
                 change = Change("authenticate", "credentials", outcome=Outcome.REFUSED, message=error.text, principal=ANONYMOUS)
                 await self._context(request, ANONYMOUS).tell(change)
             raise
