@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cloudcasa_contract.states import ClusterState, JobState, JobType
+from cloudcasa_contract.states import FINAL_JOB_STATES, ClusterState, JobState, JobType
 from cloudcasa_server.app import create_app
 from cloudcasa_server.kit.settings import Settings
 
@@ -19,9 +20,14 @@ PAGE = ROOT / "docs" / "admin" / "monitoring.md"
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the metrics of a server that has just started."""
+    return create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), tls=False)).state.parts.metrics.registry
+
+
+@pytest.fixture(scope="module")
+def known(registry: Any) -> set[str]:
     """Return the names under which the server's metrics are asked for."""
-    registry = create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), tls=False)).state.parts.metrics.registry
     found = set()
     for metric in registry.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(metric.type, [""])
@@ -53,6 +59,13 @@ def test_a_rule_asks_for_states_and_types_that_exist(expression):
     words = {word for value in re.findall(r'"([A-Z][A-Z0-9_|]+)"', expression) for word in value.split("|")}
 
     assert words <= {*ClusterState, *JobState, *JobType}
+
+
+def test_first_job_that_fails_after_a_start_is_an_increase(registry):
+    """Prometheus sees none in a series whose first value is 1."""
+    ends = itertools.product(JobType, FINAL_JOB_STATES)
+    values = {registry.get_sample_value("cloudcasa_jobs_ended_total", {"type": type_, "state": state}) for type_, state in ends}
+    assert values == {0}
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+from cloudcasa_contract.states import FINAL_JOB_STATES, JobType
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ..kit.store import Document
@@ -15,6 +18,8 @@ class JobMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register them."""
         self._ended = Counter("cloudcasa_jobs_ended", "Jobs that ended, by type and state.", ["type", "state"], registry=registry)
+        for end in product(JobType, FINAL_JOB_STATES):
+            self._ended.labels(*(word.value for word in end))  # from 0 on: Prometheus sees no increase in a series that begins with 1
         self._seconds = Histogram(
             "cloudcasa_job_seconds", "How long jobs took, from opening to end.", ["type"], buckets=_BUCKETS, registry=registry
         )
