@@ -170,6 +170,21 @@ async def test_changed_policy_counts_from_now_on_for_all_its_definitions(bench):
     assert [await bench.fired(backup) for backup in backups] == [[two]] * 3
 
 
+async def test_definition_that_was_judged_while_its_policy_was_being_changed_goes_by_the_new_one(bench):
+    policy, hourly = await bench.a_policy("0 0 1 1 *"), await bench.a_policy("0 * * * *")
+    backup = await bench.a_backup(await bench.a_cluster(), policy)
+    schedules = bench.scheduler.schedules
+    await schedules.touch_policy(policy["_id"], is_done=False)
+    await bench.settle()
+    assert await shown_next(bench, backup) > THREE + 300 * DAY
+    await bench.store.collection("policies").update(policy["_id"], Update(set={"schedules": hourly["schedules"]}))
+    await schedules.touch_policy(policy["_id"], is_done=True)
+    await bench.pass_time(1)
+    assert await shown_next(bench, backup) == int(START.timestamp()) + HOUR
+    await bench.pass_until(int(START.timestamp()) + HOUR)
+    assert await bench.fired(backup) == [int(START.timestamp()) + HOUR]
+
+
 async def test_run_that_waits_stands_for_the_next_one_too(bench):
     backup = await scheduled(bench, "0 * * * *")
     first = await shown_next(bench, backup)

@@ -70,15 +70,18 @@ class Schedules:
                     break
 
     async def touch_policy(self, policy_id: str, /, *, is_done: bool) -> None:
-        """Mark the definitions of a policy that is about to change; when that is done they need not settle."""
+        """Mark the definitions of a policy that is about to change; when that is done they need not settle.
+
+        One that lacks its mark by then was judged in between, by what the policy was: it is marked anew.
+        """
         now = self.now()
         users = Or((eq("policy", policy_id), eq("copy_policy", policy_id)))
         is_changing = f"{FIELD}.changed_at"
-        if not is_done:
-            marks = {is_changing: now, f"{FIELD}.since": now, f"{FIELD}.after": now, f"{FIELD}.due_at": now + self.settle_seconds}
-            await self._mark(And((users, Exists(is_changing, present=False))), marks | {f"{FIELD}.by": policy_id})
-        else:
-            await self._mark(And((users, eq(f"{FIELD}.by", policy_id))), {f"{FIELD}.due_at": now})
+        at = now if is_done else now + self.settle_seconds
+        if is_done:
+            await self._mark(And((users, eq(f"{FIELD}.by", policy_id))), {f"{FIELD}.due_at": at})
+        marks = {is_changing: now, f"{FIELD}.since": now, f"{FIELD}.after": now, f"{FIELD}.due_at": at, f"{FIELD}.by": policy_id}
+        await self._mark(And((users, Exists(is_changing, present=False))), marks)
 
     async def _mark(self, query: Query, marks: Mapping[str, Any]) -> None:
         await self.store.collection(DEFINITIONS).update_many(query, Update(set=marks))
