@@ -14,8 +14,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 TYPED := contract/src server/src agent/src lab tools tests/support
 PINNED := agent agent-cloud build server server-otel dev uv
-# Half of a unit test is waiting for its server or agent to answer: three workers for each of two cores, and whoever is done takes from the others.
-SPREAD := -n 6 --dist worksteal
+# Tests wait for their server half of the time, and each worker costs four seconds to start: two workers a core, and whoever is done takes from the others.
+SPREAD := -n 4 --dist worksteal
+# Servers and agents that work together within one process: they share nothing, so they run side by side, unlike the rest of tests/integration.
+SERVED := tests/integration/server
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -68,14 +70,15 @@ generated: init ## Check that generated files are what their generators would wr
 	python -m tools.permissions_reference --check
 
 test: lab-build ## Every test; the command that CI runs
-	@pytest tests/unit $(SPREAD) $(ARGS)
-	pytest tests/integration tests/lab $(ARGS)
+	@pytest tests/unit $(SERVED) $(SPREAD) $(ARGS)
+	pytest tests/integration tests/lab --ignore $(SERVED) $(ARGS)
 
 unit: init ## Tests without programs of the outside; half a minute
 	@pytest tests/unit $(SPREAD) $(ARGS)
 
 integration: lab-build ## Tests with our own programs, databases and stores
-	@pytest tests/integration $(ARGS)
+	@pytest $(SERVED) $(SPREAD) $(ARGS)
+	pytest tests/integration --ignore $(SERVED) $(ARGS)
 
 lab-test: lab-build ## Tests on a real cluster; the node profile needs root
 	@pytest tests/lab $(ARGS)

@@ -1,44 +1,5 @@
-"""A server of its own for each test, or one that the tests of a module share: `shared` as it is, `lent` emptied after each."""
+"""The servers of tests/support/server_fixtures.py."""
 
-from __future__ import annotations
+from tests.support.server_fixtures import begun, lent, server, shared
 
-import asyncio
-import shutil
-
-import pytest
-import pytest_asyncio
-
-from tests.support.server import a_server
-
-
-@pytest.fixture(scope="session")
-def begun(tmp_path_factory):
-    """A data directory as a first start leaves it: to make its tables and indexes anew would take longer than most tests do."""
-    directory = tmp_path_factory.mktemp("begun") / "data"
-
-    async def begin() -> None:
-        async with a_server(directory):
-            pass
-
-    asyncio.run(begin())
-    return directory
-
-
-@pytest.fixture
-async def server(tmp_path, begun):
-    async with a_server(shutil.copytree(begun, tmp_path / "data")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory, begun):
-    """Ask for it with `pytestmark = pytest.mark.asyncio(loop_scope="module")`; names must differ between tests."""
-    async with a_server(shutil.copytree(begun, tmp_path_factory.mktemp("shared") / "data")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def lent(shared):
-    """The module's server, emptied after each test."""
-    yield shared
-    await shared.empty()
+__all__ = ["begun", "lent", "server", "shared"]

@@ -125,6 +125,8 @@ OBJECT_STORE_SETTINGS = (
     "prefix",
     "locked",
     "ca_pem",
+    "max_concurrent_runs",
+    "backup_windows",
 )
 BACKUP_SETTINGS = (
     "name",
