@@ -8,11 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-
-# Where the package rich is installed, structlog draws every traceback with all variables: seconds each, in the server's own loop.
-_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
