@@ -56,8 +56,10 @@ def _is_trusted(text: str, trusted: Sequence[Network]) -> bool:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, without the brackets and the port that some proxies write."""
+    host = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     try:
-        address = ip_address(text.strip("[]"))
+        address = ip_address(host.partition(":")[0] if host.count(":") == 1 else host)
     except ValueError:
         return None
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
