@@ -29,12 +29,14 @@ def test_masking_follows_the_declaration_and_names_that_sound_secret() -> None:
         "view": "https://secret",
         "options": [{"Password": "p", "apiKey": "k", "keys": 3, "db_token": {"value": "t", "days": 3}}],
         "tags": {"aws_secret_access_key": "s", "private-key": "k", "owner": "ann", "is_secret": True},
+        "azure": {"AccountKey": "k", "connectionString": "c", "pwd": "p", "storage_account_name": "a", "keyboard": "b"},
     }
     assert masked(document, BOX) == {
         "lock": {"code": MASK, "brand": "x"},
         "view": MASK,
         "options": [{"Password": MASK, "apiKey": MASK, "keys": 3, "db_token": {"value": MASK, "days": 3}}],
         "tags": {"aws_secret_access_key": MASK, "private-key": MASK, "owner": "ann", "is_secret": True},
+        "azure": {"AccountKey": MASK, "connectionString": MASK, "pwd": MASK, "storage_account_name": "a", "keyboard": "b"},
     }
     assert masked(None, BOX) is None
 

@@ -22,7 +22,8 @@ CHANGED = "******** (changed)"
 MAX_BYTES = 32_768
 """Largest before or after that is kept: a document may be a megabyte, and there may be many changes of it."""
 _SOUNDS_SECRET = re.compile(
-    r"pass(word|phrase|wd)|secret|token|credential|(private|api|access|encryption)[-_]?key|authorization", re.IGNORECASE
+    r"pass(word|phrase|wd)|pwd|secret|token|credential|(private|api|access|account|storage|encryption)[-_]?key|connection[-_]?string|authorization",
+    re.IGNORECASE,
 )
 _LEFT_OUT = frozenset({*ENVELOPE, "status"})
 
