@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 from cloudcasa_contract.commands import Output, Problem
 from cloudcasa_contract.frames import CommandFrame
+from cloudcasa_server.kit.store.opening import FILE_NAME
+from cloudcasa_server.kit.store.sqlite import SqliteStore
 
 from ansible_collections.cloudcasa.core.plugins.module_utils._http import OpenUrlHttp
+from ansible_collections.cloudcasa.core.plugins.module_utils._jobs import find_new_job
+from ansible_collections.cloudcasa.core.plugins.module_utils._resources import CloudCasa
 from tests.support.scripted_agent import ScriptedAgent, a_backup, answer, bootstrap_credential
+from tests.unit.collection.conftest import Rest
 from tests.unit.collection.modules import Runner
 
 pytestmark = pytest.mark.unit
@@ -138,3 +143,19 @@ def test_restore_without_a_recovery_point_says_so(workshop: Workshop) -> None:
     workshop.open()
     failed = workshop.modules.fail("restore", backup="shop")
     assert "has no recovery point that is READY" in failed["msg"]
+
+
+def test_run_by_schedule_is_not_taken_for_the_one_that_was_asked_for(api: Any) -> None:
+    """Both may begin between two looks; the later one would be waited for, and be SKIPPED."""
+    backup_id = secrets.token_hex(12)
+    asked, scheduled = ({"_id": secrets.token_hex(12), "type": "K8S_SNAP", "backupdef": backup_id, "start_time": at} for at in (101, 102))
+    store = SqliteStore(api.data_dir / FILE_NAME, synchronous="OFF")
+
+    async def keep() -> None:
+        for job in (asked, scheduled | {"scheduled_time": 102}):
+            await store.collection("jobs").insert(job)
+        await store.close()
+
+    asyncio.run(keep())
+    found = find_new_job(CloudCasa(Rest(api).api), backup_id=backup_id, after=100)
+    assert found["_id"] == asked["_id"]

@@ -22,9 +22,14 @@ APPEAR_SECONDS = 30
 
 
 def find_new_job(cloud: CloudCasa, *, backup_id: str, after: int) -> Document:
-    """Return the job of a backup that started after an instant, waiting shortly for it to appear."""
-    where = {"backupdef": backup_id, "type": {"$nin": list(HIDDEN_TYPES)}, "start_time": {"$gt": after}}
-    jobs, found = wait_until(lambda: cloud.jobs.list(where=where, sort="-start_time", limit=1), bool, timeout_seconds=APPEAR_SECONDS)
+    """Return the job of a backup that was asked for after an instant, not one by schedule, waiting shortly for it to appear."""
+    where = {
+        "backupdef": backup_id,
+        "type": {"$nin": list(HIDDEN_TYPES)},
+        "start_time": {"$gt": after},
+        "scheduled_time": {"$exists": False},
+    }
+    jobs, found = wait_until(lambda: cloud.jobs.list(where=where, sort="start_time", limit=1), bool, timeout_seconds=APPEAR_SECONDS)
     if not found:
         text = f"The server accepted the run, but no job of it appeared within {APPEAR_SECONDS} seconds. Look at the server's log."
         raise WaitTimeoutError(text, code="job_missing", details={"backup": backup_id}, url=cloud.jobs.url())
