@@ -15,6 +15,7 @@ from cloudcasa_server.recovery_point.model import Place, build_point
 from tests.support.clock import FakeClock
 from tests.support.scheduled import a_replica, an_object_store
 from tests.support.scripted_agent import a_backup
+from tests.support.server import a_store_body
 
 HOUR, DAY = 3600, 86_400
 START = datetime(2027, 1, 4, 12, 0, 0, tzinfo=UTC)  # a Monday
@@ -425,6 +426,20 @@ async def test_run_waits_for_the_window_of_its_cluster_but_one_that_somebody_sta
 async def test_limits_that_mean_nothing_are_refused(bench, configuration):
     await bench.send("POST", "kubeclusters", {"name": "bad", "configuration": configuration}, status=422)
     await bench.a_cluster(configuration={"anything": {"else": True}})
+
+
+async def test_limits_stay_when_a_client_that_does_not_know_them_replaces_the_rest(bench):
+    """As Terraform's provider does at each apply."""
+    policy = await bench.a_policy(jitter_seconds=60)
+    path, body = f"policies/{policy['_id']}", {key: policy[key] for key in ("name", "timezone", "schedules")}
+    assert (await bench.send("PUT", path, body))["jitter_seconds"] == 60
+    assert (await bench.send("PUT", path, body | {"jitter_seconds": None}))["jitter_seconds"] is None
+    limits = {"max_concurrent_runs": 2, "backup_windows": [{"start": "22:00", "end": "06:00"}]}
+    store = await an_object_store(bench, **limits)
+    path, body = f"objectstores/{store['_id']}", a_store_body(store["name"])
+    changed = await bench.send("PUT", path, body | {"description": "new"})
+    assert {key: changed[key] for key in limits} == limits
+    assert (await bench.send("PUT", path, body | {"backup_windows": []}))["backup_windows"] == []
 
 
 async def test_two_that_think_they_lead_make_one_run(bench, tmp_path):

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from cloudcasa_server.api import RESOURCES
+from cloudcasa_server.kit.rest.documents import settable_fields
+
+from ansible_collections.cloudcasa.core.plugins.module_utils import _resources
 
 pytestmark = pytest.mark.unit
 
@@ -43,6 +46,21 @@ WITHOUT_MODULE = {
     "kubestorageclasses": "inventory that the agent reports; read by the UI",
     "apikeys": "keys are made by the operator of the server; a module would have to log its own secret",
 }
+
+SETTABLE = {
+    "kubeclusters": "CLUSTER_SETTINGS",
+    "objectstores": "OBJECT_STORE_SETTINGS",
+    "kubebackups": "BACKUP_SETTINGS",
+    "kubeoffloads": "OFFLOAD_SETTINGS",
+}
+
+
+@pytest.mark.parametrize(("path", "settings"), SETTABLE.items())
+def test_modules_send_back_every_setting_that_they_read(path, settings):
+    """What one leaves out of a PUT is gone, though its user never spoke of it."""
+    (resource,) = (one for one in RESOURCES if one.name == path)
+    assert set(getattr(_resources, settings)) == settable_fields(resource)
+
 
 COMMON = {"api_url", "api_key", "validate_certs", "ca_path", "api_timeout", "state", "wait", "wait_timeout"}
 SELECTING = (

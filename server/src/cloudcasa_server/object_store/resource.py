@@ -8,6 +8,7 @@ from ..kit.errors import InvalidError
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.rest.paths import get
 from ..kit.store import And, Compare, Document, eq
+from ..policy.windows import Limits
 from .model import ObjectStore, join_prefix, not_yet, same_place
 from .probe import ProbeError
 from .providers import provider_of
@@ -90,6 +91,7 @@ OBJECT_STORES = Resource(
     noun="object store",
     model=ObjectStore,
     defaults={"provider_type": "aws", "private": False},
+    additions=frozenset(Limits.model_fields),
     initial=lambda: {"validate_state": "VALIDATING", "validate_message": ""},
     write_only=frozenset({"s3provider.credentials"}),
     hidden=frozenset({"repo_password"}),

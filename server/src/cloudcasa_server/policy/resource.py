@@ -55,6 +55,7 @@ POLICIES = Resource(
     noun="policy",
     model=Policy,
     defaults={"timezone": "UTC"},
+    additions=frozenset({"jitter_seconds"}),
     initial=lambda: {"status": {"suspended": False}},
     unique=(Unique(("name",), 'The name "{name}" is taken by another policy.'),),
     is_shared=True,

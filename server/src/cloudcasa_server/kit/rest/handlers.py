@@ -84,11 +84,12 @@ async def create(context: RequestContext, resource: Resource) -> Response:
 
 
 async def replace(context: RequestContext, resource: Resource) -> Response:
-    """Replace the client-settable fields: what the body leaves out disappears, but not secrets."""
+    """Replace the client-settable fields: what the body leaves out disappears, but not secrets and what its sender may not know."""
     body = await read_object(context.request)
 
-    def wanted(stored: Document, _: Document) -> Document:
-        return {**copied(dict(resource.defaults)), **settable(body, resource, stored)}
+    def wanted(stored: Document, current: Document) -> Document:
+        kept = {key: current[key] for key in resource.additions if key in current}
+        return {**copied(dict(resource.defaults)), **copied(kept), **settable(body, resource, stored)}
 
     return await _write(context, resource, body, wanted)
 

@@ -83,6 +83,8 @@ class Resource:
     """Top-level values stored when a client leaves them out on POST or PUT."""
     initial: Callable[[], Document] = dict
     """Server-owned fields of a new document, such as {'status': {'state': 'REGISTERED'}}."""
+    additions: frozenset[str] = frozenset()
+    """Client-settable fields of our own, which clients of the original do not know: a PUT that leaves them out keeps them; null takes them away."""
     immutable: frozenset[str] = frozenset()
     """Client-settable fields that never change after POST (422)."""
     write_only: frozenset[str] = frozenset()
