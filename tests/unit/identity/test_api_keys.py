@@ -115,6 +115,15 @@ async def test_the_last_admin_key_is_not_deleted(bench: Bench) -> None:
     assert (await bench.client.delete(f"/api/v1/apikeys/{viewer['_id']}", headers=admin)).status_code == 204
 
 
+async def test_keys_that_are_made_at_once_keep_to_the_limit(bench: Bench) -> None:
+    headers = {"Authorization": f"Bearer {bench.key}"}
+    bodies = [{"name": f"k{number}", "roles": ["VIEWER"]} for number in range(12)]
+    answers = await asyncio.gather(*(bench.client.post("/api/v1/apikeys", json=body, headers=headers) for body in bodies))
+    made = [answer.status_code for answer in answers].count(201)
+    assert {answer.status_code for answer in answers} <= {201, 403}
+    assert await bench.documents.collection.count(ALL) == 1 + made <= 5
+
+
 async def test_a_key_that_is_remembered_ends_on_time_all_the_same(bench: Bench) -> None:
     body = {"name": "short", "roles": ["ADMIN"], "expires_at": bench.clock.timestamp() + 5}
     made = await bench.client.post("/api/v1/apikeys", json=body, headers={"Authorization": f"Bearer {bench.key}"})

@@ -153,6 +153,14 @@ async def test_a_second_invitation_for_the_same_person_is_refused(people):
     assert "invited already" in answer.json()["_error"]["message"]
 
 
+async def test_of_invitations_of_a_person_at_the_same_moment_one_at_most_stays(people):
+    program = await people.program()
+    answers = await asyncio.gather(*(program.post("/orginvites", json=CARL) for _ in range(8)))
+    made = [answer.status_code for answer in answers].count(201)
+    assert {answer.status_code for answer in answers} <= {201, 422}
+    assert await people.store.collection("orginvites").count(ALL) == made <= 1
+
+
 async def test_an_invitation_cannot_be_changed_only_cancelled(people):
     program = await people.program()
     made = await invited(program)

@@ -5,11 +5,11 @@ Their rows are settled, nobody gives more than they have, and callers that are r
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
-from ..kit.errors import InvalidError
+from ..kit.errors import AppError, InvalidError
 from ..kit.rest import Hooks, Outcome, RequestContext
-from ..kit.rest.access import DELETE, UPDATE
+from ..kit.rest.access import CREATE, DELETE, UPDATE
 from ..kit.store import Document
 from .acls import settle_rows
 from .caches import Caches
@@ -34,6 +34,13 @@ async def settle_giving(context: RequestContext, document: Document, /, *, old: 
         holders = [document, *await _groups(context, document)]
         refuse_more(context, await grants_of(holders, store=context.store), what=f'"{document.get("name") or document.get("user")}"')
     return document
+
+
+async def undo_create(context: RequestContext, collection: str, document: Document, error: AppError, /) -> NoReturn:
+    """Take back what was made at the same moment as another that it cannot stand beside; record that, and raise the error."""
+    await context.store.collection(collection).delete(document["_id"])
+    await context.record(CREATE, collection, document, outcome=Outcome.FAILED, message=f"Undone. {error.text}")
+    raise error
 
 
 async def _groups(context: RequestContext, document: Document) -> list[Document]:

@@ -14,7 +14,7 @@ from ..kit.rest import Docs, Hooks, Name, Reference, RequestContext, Resource, R
 from ..kit.store import And, Compare, Document, Index, Store, Update, eq
 from .acls import MAX_ROWS, SHOWN_ROLE, AccessRow
 from .emails import canonical_email, name_of
-from .granting import settle_giving
+from .granting import settle_giving, undo_create
 from .links import Links
 from .memberships import refuse_default_role
 from .orgs import ORGS, the_organisation
@@ -66,6 +66,12 @@ class InvitationHooks(Hooks):
         made = {"org": org["_id"], "inviter": context.principal.email} | document
         return made | {"email_key": key, "link": link.stored, "expires_at": link.stored["expires_at"]}
 
+    async def after_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Keep to one open invitation of a person, also where two are made at once."""
+        if await context.store.collection(COLLECTION).count(_open_of(document["email_key"])) > 1:
+            await undo_create(context, COLLECTION, document, _invited(document["email"]))
+        return document
+
     async def present(self, context: RequestContext, document: Document, /) -> Document:
         """Show the link in the answer to the POST that made it."""
         link = getattr(context.request.state, "invitation_link", None)
@@ -75,8 +81,16 @@ class InvitationHooks(Hooks):
 async def _refuse_known(store: Store, key: str, email: str) -> None:
     if await store.collection("users").count(eq("email_key", key)):
         raise _refused("email", f'"{email}" is a user already.')
-    if await store.collection(COLLECTION).count(And((eq("email_key", key), eq("state", PENDING)))):
-        raise _refused("email", f'"{email}" is invited already. Cancel that invitation before you make another.')
+    if await store.collection(COLLECTION).count(_open_of(key)):
+        raise _invited(email)
+
+
+def _open_of(key: str) -> And:
+    return And((eq("email_key", key), eq("state", PENDING)))
+
+
+def _invited(email: str) -> InvalidError:
+    return _refused("email", f'"{email}" is invited already. Cancel that invitation before you make another.')
 
 
 def _refused(field: str, text: str) -> InvalidError:

@@ -8,7 +8,7 @@ from ..kit.errors import ForbiddenError, InvalidError
 from ..kit.rest import Docs, RequestContext, Resource, Unique
 from ..kit.store import ALL, Document
 from .acls import SHOWN_ROLE
-from .granting import GivingHooks
+from .granting import GivingHooks, undo_create
 from .model import ApiKeyFields
 from .rolebook import BuiltIn
 from .service import new_key, stored_parts
@@ -29,10 +29,8 @@ class ApiKeyHooks(GivingHooks):
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Give the document the hash of a new key; the key itself travels in a field that is never stored."""
-        limit = context.service(KeyQuota).limit
-        if await context.store.collection(COLLECTION).count(ALL) >= limit:
-            text = f"There are {limit} API keys already, which is the limit. Delete one, or raise CLOUDCASA_API_KEY_QUOTA on the server."
-            raise ForbiddenError(text)
+        if await context.store.collection(COLLECTION).count(ALL) >= context.service(KeyQuota).limit:
+            raise _over_quota(context)
         if not any(document.get(field) for field in ("roles", "acls", "org_role")):
             document = document | {"roles": [BuiltIn.ADMIN.value]}
         document = await super().before_create(context, document)
@@ -40,6 +38,12 @@ class ApiKeyHooks(GivingHooks):
         key = new_key()
         context.request.state.new_api_key = key
         return document | stored_parts(key)
+
+    async def after_create(self, context: RequestContext, document: Document, /) -> Document:
+        """Keep to the limit also where several are made at once."""
+        if await context.store.collection(COLLECTION).count(ALL) > context.service(KeyQuota).limit:
+            await undo_create(context, COLLECTION, document, _over_quota(context))
+        return await super().after_create(context, document)
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Judge what the key gives from now on."""
@@ -54,6 +58,13 @@ class ApiKeyHooks(GivingHooks):
         """Show the key in the answer to the POST that made it."""
         key = getattr(context.request.state, "new_api_key", None)
         return document | {"apikey": key, "api_key": key} if key else document
+
+
+def _over_quota(context: RequestContext) -> ForbiddenError:
+    limit = context.service(KeyQuota).limit
+    return ForbiddenError(
+        f"There are {limit} API keys already, which is the limit. Delete one, or raise CLOUDCASA_API_KEY_QUOTA on the server."
+    )
 
 
 def _check_end(context: RequestContext, document: Document) -> None:
