@@ -29,7 +29,7 @@ MODULE_OF = {
     "jobs": ["job_info"],
 }
 WITHOUT_MODULE = {
-    "policies": "schedules come with the module policy, together with the server's scheduler",
+    "policies": "schedules come with the module policy; until then policies are made by the API",
     "alerts": "alerts come with the module alert_info, together with their delivery",
     "systemalerts": "notices of the server for the UI",
     "kubemigrations": "migrations come with the module migration, together with their running",
