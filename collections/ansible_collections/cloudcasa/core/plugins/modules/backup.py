@@ -67,7 +67,7 @@ options:
     type: bool
   pause:
     description:
-      - Whether its schedule is suspended. The server keeps it; schedules do not run yet.
+      - Whether its schedule is suspended. What is due meanwhile is not made up.
     type: bool
   tags:
     description:
