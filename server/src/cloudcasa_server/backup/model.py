@@ -17,6 +17,8 @@ from ..policy.model import MAX_RETAIN_DAYS
 COLLECTION = "kubebackups"
 DEFAULT_RETAIN_DAYS = 7
 DAY_SECONDS = 86400
+LONGEST_RUN_SECONDS = DAY_SECONDS
+"""Added to Velero's ttl, which counts from the start of a run: what is kept for a week is kept for a week from its end, however long it took."""
 MAX_SNAPSHOT_MINUTES = 10_080
 _CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 
@@ -121,7 +123,7 @@ def backup_payload(job: Document, /, *, move_data: bool) -> dict[str, Any]:
         "backup_name": data["backup_name"],
         "selection": selection(data["source"]).model_dump(mode="json"),
         "move_data": move_data,
-        "ttl_seconds": job["retention"]["retainDays"] * DAY_SECONDS,
+        "ttl_seconds": job["retention"]["retainDays"] * DAY_SECONDS + LONGEST_RUN_SECONDS,
         "csi_snapshot_timeout_seconds": minutes * 60 if minutes else None,
     }
 
