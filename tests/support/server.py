@@ -117,10 +117,19 @@ class Running:
 
         async def look() -> Any:
             items = (await self.get("jobs", sort="-start_time", where=httpx_json(where)))["_items"]
-            return items[0] if items and "end_time" in items[0] else None
+            return items[0] if items and "end_time" in items[0] and await self._is_told(items[0]) else None
 
         found: dict[str, Any] = await eventually(look, seconds=seconds)
         return found
+
+    async def _is_told(self, job: dict[str, Any]) -> bool:
+        """Tell whether the definitions of an ended job show its end: they are told just after it."""
+        for path, collection in (("backupdef", "kubebackups"), ("offloaddef", "kubeoffloads"), ("restoredef", "kuberestores")):
+            definition = await self.parts.store.collection(collection).get(job.get(path, "")) or {}
+            runs = (definition.get("status") or {}).get("jobs") or ()
+            if any(run["jobid"] == job["_id"] and run["state"] != job["state"] for run in runs):
+                return False
+        return True
 
 
 def httpx_json(value: Any) -> str:
