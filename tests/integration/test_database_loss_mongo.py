@@ -16,10 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.test_server_on_mongo import a_database
 from tests.support.mongo_standin import mongo_standin
 from tests.support.scripted_agent import ScriptedAgent, answer, eventually
-from tests.support.server import a_server
+from tests.support.server import a_database, a_server
 
 POLICY = {"schedules": [{"retainDays": 3, "schedule": {"cronSpec": "0 1 * * *"}}]}
 SERVER = Path(sys.executable).with_name("cloudcasa-server")

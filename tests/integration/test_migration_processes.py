@@ -12,7 +12,7 @@ from cloudcasa_server.kit import migration
 from cloudcasa_server.kit.ids import new_id
 from cloudcasa_server.kit.store import Compare, open_store
 
-from tests.integration.test_server_on_mongo import a_database
+from tests.support.server import a_database
 
 DOCUMENTS = 1_500
 LEASE_SECONDS = 2.0

@@ -11,14 +11,15 @@ from cloudcasa_server.identity.throttle import PAIR
 from cloudcasa_server.kit.store import ALL
 
 from tests.support.people import ADMIN, PASSWORD, secret_of
-from tests.support.server import Running, a_server
+from tests.support.server import Running, a_database, a_server
 
 RIGHT = {"email": ADMIN, "password": PASSWORD, "token": True}
 
 
-@pytest.fixture
-async def pair(tmp_path):
-    async with a_server(tmp_path) as one, a_server(tmp_path) as two:
+@pytest.fixture(params=["sqlite", "mongo"])
+async def pair(request, tmp_path):
+    database = {"database_url": a_database(request.getfixturevalue("mongo_url"))} if request.param == "mongo" else {}
+    async with a_server(tmp_path, **database) as one, a_server(tmp_path, **database) as two:
         await create_admin(one.parts.people, email=ADMIN, password=PASSWORD)
         yield one, two
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -155,6 +156,14 @@ def a_listener() -> socket.socket:
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     return listener
+
+
+def a_database(url: str) -> str:
+    """Return the URL with a database of this test's own."""
+    head, _, query = url.partition("?")
+    scheme, _, rest = head.partition("://")
+    host = rest.partition("/")[0]
+    return f"{scheme}://{host}/cloudcasa_{token_hex(4)}" + (f"?{query}" if query else "")
 
 
 @asynccontextmanager
