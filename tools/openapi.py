@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import json
 import sys
 import tempfile
@@ -13,8 +11,9 @@ from cloudcasa_server.api import describe_api
 from cloudcasa_server.app import SERVER_VERSION, create_app
 from cloudcasa_server.kit.settings import Settings
 
-TARGET = Path(__file__).parent.parent / "contract" / "openapi.json"
-SHOWN_LINES = 80
+from tools.generated import ROOT, write_or_check
+
+TARGET = ROOT / "contract" / "openapi.json"
 
 
 def description() -> str:
@@ -27,21 +26,7 @@ def description() -> str:
 
 def main() -> int:
     """Write the file, or with --check tell whether it is what it should be."""
-    parser = argparse.ArgumentParser(description="Write contract/openapi.json from the server's declarations.")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when the file is out of date")
-    arguments = parser.parse_args()
-    want = description()
-    have = TARGET.read_text(encoding="utf-8") if TARGET.is_file() else ""
-    if have == want:
-        return 0
-    if not arguments.check:
-        TARGET.write_text(want, encoding="utf-8")
-        print(f"Wrote {TARGET}")
-        return 0
-    difference = list(difflib.unified_diff(have.splitlines(), want.splitlines(), "have", "want", lineterm="", n=1))
-    print(*difference[:SHOWN_LINES], sep="\n")
-    print("contract/openapi.json is out of date. Run: .venv/bin/python -m tools.openapi")
-    return 1
+    return write_or_check(TARGET, tool="openapi", wanted=description)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ tests/unit/identity/test_routes_and_roles.py walks the same table against a runn
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,7 +20,9 @@ from cloudcasa_server.kit.rest.access import CREATE, READ
 from cloudcasa_server.kit.rest.api import AccessRoute
 from cloudcasa_server.kit.settings import Settings
 
-TARGET = Path(__file__).parent.parent / "docs" / "reference" / "permissions.md"
+from tools.generated import ROOT, write_or_check
+
+TARGET = ROOT / "docs" / "reference" / "permissions.md"
 YES, NO, ANYBODY, EVERYONE = "yes", "no", "anybody", "everyone"
 OWN, ALL, SEEN = "own", "all", "seen"
 
@@ -121,20 +121,7 @@ def wanted() -> str:
 
 def main() -> int:
     """Write the page, or with --check tell whether it is what it should be."""
-    parser = argparse.ArgumentParser(description="Write docs/reference/permissions.md from the declared routes.")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when the page is out of date")
-    arguments = parser.parse_args()
-    want = wanted()
-    have = TARGET.read_text(encoding="utf-8") if TARGET.is_file() else ""
-    if have == want:
-        return 0
-    if not arguments.check:
-        TARGET.write_text(want, encoding="utf-8")
-        print(f"Wrote {TARGET}")
-        return 0
-    print(*difflib.unified_diff(have.splitlines(), want.splitlines(), "have", "want", lineterm="", n=1), sep="\n")
-    print("docs/reference/permissions.md is out of date. Run: .venv/bin/python -m tools.permissions_reference")
-    return 1
+    return write_or_check(TARGET, tool="permissions_reference", wanted=wanted)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,12 @@ attributes are not kept at run time, so they are read from the source.
 
 from __future__ import annotations
 
-import argparse
 import ast
-import difflib
 import inspect
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cloudcasa_agent.kit.settings import Settings as AgentSettings
 from cloudcasa_server.kit.settings import Settings as ServerSettings
@@ -22,7 +19,9 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-TARGET = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+from tools.generated import ROOT, write_or_check
+
+TARGET = ROOT / "docs" / "reference" / "settings.md"
 
 HEAD = """\
 # Settings
@@ -109,20 +108,7 @@ def _section(title: str, *, settings: Sequence[Setting]) -> str:
 
 def main() -> int:
     """Write the page, or with --check tell whether it is what it should be."""
-    parser = argparse.ArgumentParser(description="Write docs/reference/settings.md from the settings classes.")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when the page is out of date")
-    arguments = parser.parse_args()
-    want = page([("Server", ServerSettings), ("Agent", AgentSettings)])
-    have = TARGET.read_text(encoding="utf-8") if TARGET.is_file() else ""
-    if have == want:
-        return 0
-    if not arguments.check:
-        TARGET.write_text(want, encoding="utf-8")
-        print(f"Wrote {TARGET}")
-        return 0
-    print(*difflib.unified_diff(have.splitlines(), want.splitlines(), "have", "want", lineterm="", n=1), sep="\n")
-    print("docs/reference/settings.md is out of date. Run: .venv/bin/python -m tools.settings_reference")
-    return 1
+    return write_or_check(TARGET, tool="settings_reference", wanted=lambda: page([("Server", ServerSettings), ("Agent", AgentSettings)]))
 
 
 if __name__ == "__main__":
