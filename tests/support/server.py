@@ -126,8 +126,10 @@ class Running:
     async def _is_told(self, job: dict[str, Any]) -> bool:
         """Tell whether the definitions of an ended job show its end: they are told just after it."""
         for path, collection in (("backupdef", "kubebackups"), ("offloaddef", "kubeoffloads"), ("restoredef", "kuberestores")):
-            definition = await self.parts.store.collection(collection).get(job.get(path, "")) or {}
-            runs = (definition.get("status") or {}).get("jobs") or ()
+            if path not in job:
+                continue
+            answer = await self.api.get(f"/api/v1/{collection}/{job[path]}")
+            runs = (answer.json().get("status") or {}).get("jobs") or ()
             if any(run["jobid"] == job["_id"] and run["state"] != job["state"] for run in runs):
                 return False
         return True
