@@ -1,0 +1,63 @@
+"""What the server asks of an agent, and what the agent answers: one command model and one output model for each kind.
+
+A command is a durable document on the server, delivered at least once; the agent makes it idempotent by labelling every object
+it creates with the command's id (`COMMAND_LABEL`) and by looking there first. `kind` discriminates both unions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from .backup import BackupDelete, BackupOutput, BackupRun, DeleteOutput, Selection
+from .engine import EngineEnsure, EngineImages, EngineOutput
+from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
+from .restore import RestoreOutput, RestoreRun
+from .results import Artifacts, Problem, VolumeResult
+from .storage import StorageTarget
+
+COMMAND_LABEL = "cloudcasa.io/command-id"
+"""The label, on every object that the agent creates for a command, whose value is the command's id."""
+
+AGENT_NAMESPACE = "cloudcasa-io"
+"""The namespace of the agent and of its own Velero on every client cluster. Source: seed."""
+
+Command = Annotated[
+    EngineEnsure | BackupRun | RestoreRun | BackupDelete | InventoryCollect,
+    Field(discriminator="kind"),
+]
+COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
+
+Output = Annotated[
+    EngineOutput | BackupOutput | RestoreOutput | DeleteOutput | Inventory,
+    Field(discriminator="kind"),
+]
+OUTPUT_ADAPTER: TypeAdapter[Output] = TypeAdapter(Output)
+
+__all__ = [
+    "AGENT_NAMESPACE",
+    "COMMAND_ADAPTER",
+    "COMMAND_LABEL",
+    "OUTPUT_ADAPTER",
+    "Artifacts",
+    "BackupDelete",
+    "BackupOutput",
+    "BackupRun",
+    "Command",
+    "DeleteOutput",
+    "EngineEnsure",
+    "EngineImages",
+    "EngineOutput",
+    "Inventory",
+    "InventoryCollect",
+    "Output",
+    "Problem",
+    "PvcInfo",
+    "RestoreOutput",
+    "RestoreRun",
+    "Selection",
+    "StorageClassInfo",
+    "StorageTarget",
+    "VolumeResult",
+]
