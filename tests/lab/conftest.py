@@ -1,6 +1,6 @@
 """One lab for all stories: a real node, our server inside it, and its cluster protected by our agent.
 
-Set CLOUDCASA_KEEP_LAB=1 to leave it up after the run, so that the next one starts warm.
+Set CLOUDCASA_KEEP_LAB=1 to leave it up after the run, so that the next one starts warm, and CLOUDCASA_TEST_LAB to name it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from lab.run import Lab
 from tests.support.protected import Protected, protect
 from tools.system import System
 
-LAB_NAME = "test"
+LAB_NAME = os.environ.get("CLOUDCASA_TEST_LAB", "test")
+"""Two checkouts that test at once need two names."""
 
 
 def _report(line: str) -> None:
