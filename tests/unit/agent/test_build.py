@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 from cloudcasa_agent.velero import manifests
-from cloudcasa_agent.velero.bucket import artifact_url, signed_headers
+from cloudcasa_agent.velero.bucket import artifact_key
+from cloudcasa_agent.velero.bucket_s3 import object_url, signed_headers
 from cloudcasa_agent.velero.build import (
     build_backup,
     build_delete_request,
@@ -136,7 +137,7 @@ def test_long_names_become_label_values_as_velero_makes_them():
 
 def test_artifact_is_fetched_with_a_signature_of_aws_version_4():
     # The signature was made by botocore 1.43 (S3SigV4Auth) for the same request.
-    url = artifact_url(a_storage(prefix="main/c 1"), kind="BackupLog", name="b-1")
+    url = object_url(a_storage(), key=f"main/c 1/{artifact_key('BackupLog', name='b-1')}")
     assert url == "https://s3.example.com/backups/main/c%201/backups/b-1/b-1-logs.gz"
     headers = signed_headers(a_storage(), url=url, now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert headers["x-amz-date"] == "20260102T030405Z"

@@ -11,6 +11,7 @@ from cloudcasa_contract.commands import (
     COMMAND_ADAPTER,
     OUTPUT_ADAPTER,
     Artifacts,
+    AzureAccess,
     BackupDelete,
     BackupOutput,
     BackupRun,
@@ -26,6 +27,12 @@ from cloudcasa_contract.commands import (
     RestoreRun,
     Selection,
     StorageClassInfo,
+    StorageEnsure,
+    StorageEnsured,
+    StorageProbe,
+    StorageProbed,
+    StorageRemove,
+    StorageRemoved,
     StorageTarget,
     VolumeResult,
 )
@@ -58,6 +65,15 @@ STORAGE = StorageTarget(
     endpoint="https://s3.example.com",
     access_key="PLACEHOLDER-ACCESS-KEY",
     secret_key="PLACEHOLDER-SECRET-KEY",
+)
+AZURE = StorageTarget(
+    objectstore_id="6513f0c0ffee000000000002",
+    name="blob",
+    provider="azure",
+    bucket="cloudcasa",
+    prefix="",
+    endpoint="https://labstore.blob.core.windows.net",
+    azure=AzureAccess(account="labstore", resource_group="rg", client_id="c", tenant_id="t", client_secret="PLACEHOLDER-CLIENT-SECRET"),
 )
 IMAGES = EngineImages(velero="registry.example.com/velero:v1.18.3", plugin_aws="registry.example.com/velero-plugin-for-aws:v1.14.3")
 VOLUME = VolumeResult(namespace="app", pvc="data", method="CSISnapshot", is_data_moved=True, size_bytes=10, incremental_bytes=5)
@@ -105,6 +121,7 @@ INVENTORY = Inventory(
         ),
     ),
 )
+SECRETS = ("access_key", "secret_key", "repository_password", "credential", "account_key", "client_secret")
 COMMANDS = [
     EngineEnsure(images=IMAGES, repository_password="PLACEHOLDER-PASSWORD"),
     BackupRun(
@@ -117,6 +134,9 @@ COMMANDS = [
     RestoreRun(restore_name="r-1", backup_name="b-1", storage=STORAGE, namespaces=("app",), namespace_map={"app": "app2"}),
     BackupDelete(backup_name="b-1", storage=STORAGE),
     InventoryCollect(),
+    StorageEnsure(storage=STORAGE.model_copy(update={"revision": 3})),
+    StorageProbe(storage=AZURE),
+    StorageRemove(objectstore_id=STORAGE.objectstore_id),
 ]
 OUTPUTS = [
     EngineOutput(velero_version="v1.18.3", plugins=("velero.io/aws (ObjectStore)",), findings=(PROBLEM,)),
@@ -124,6 +144,9 @@ OUTPUTS = [
     RestoreOutput(phase="PartiallyFailed", started_at=AT, completed_at=AT, errors=1, artifacts=ARTIFACTS),
     DeleteOutput(was_missing=True),
     INVENTORY,
+    StorageEnsured(revision=3, repaired=("BackupStorageLocation: spec.config",)),
+    StorageProbed(),
+    StorageRemoved(locations=1),
 ]
 AGENT_FRAMES = [
     Hello(
@@ -194,8 +217,8 @@ def test_secrets_are_not_in_the_repr(thing):
 def test_golden_files_hold_no_secret_but_placeholders():
     for path in (Path(__file__).parent / "golden").glob("*.json"):
         for line in path.read_text(encoding="utf-8").splitlines():
-            if any(f'"{key}"' in line for key in ("access_key", "secret_key", "repository_password", "credential")):
-                assert "PLACEHOLDER" in line, f"{path.name}: {line}"
+            if any(f'"{key}"' in line for key in SECRETS):
+                assert "PLACEHOLDER" in line or ': ""' in line, f"{path.name}: {line}"
 
 
 def test_terminal_reasons_have_terminal_codes():

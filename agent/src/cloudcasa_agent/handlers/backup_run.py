@@ -41,7 +41,8 @@ async def _create(command: BackupRun, *, context: Context) -> JsonObject:
     drive = context.drive()
     existing = await _existing_namespaces(command, drive=drive)
     async with context.engine.storage_lock:
-        await ensure_storage(drive.client, command.storage, namespace=drive.namespace)
+        storage = await ensure_storage(drive.client, command.storage, namespace=drive.namespace)
+    drive.say_repaired(storage.repaired)
     body = build_backup(command, command_id=drive.command_id, namespace=drive.namespace, existing_namespaces=existing)
     async with context.engine.start_lock:
         await ensure_kinds_known(drive)

@@ -33,7 +33,18 @@ _PATIENCE: Mapping[type[KubeError], float] = {KubeUnavailableError: 300.0, Forbi
 """Seconds. An API server that starts refuses what it may do a moment later, when it has read the rights."""
 _CALM_SECONDS = 60.0
 """An attempt that lasted so long had no trouble before its own."""
-_KNOWN_KINDS = frozenset({"engine.ensure", "backup.run", "restore.run", "backup.delete", "inventory.collect"})
+_KNOWN_KINDS = frozenset(
+    {
+        "engine.ensure",
+        "backup.run",
+        "restore.run",
+        "backup.delete",
+        "inventory.collect",
+        "storage.ensure",
+        "storage.probe",
+        "storage.remove",
+    }
+)
 _log = get_logger("handlers")
 
 Handle = Callable[[Command, Context], Awaitable[Output]]

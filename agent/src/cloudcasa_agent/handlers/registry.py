@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from cloudcasa_contract.commands import BackupDelete, BackupRun, Command, EngineEnsure, InventoryCollect, Output, RestoreRun
+from cloudcasa_contract.commands import (
+    BackupDelete,
+    BackupRun,
+    Command,
+    EngineEnsure,
+    InventoryCollect,
+    Output,
+    RestoreRun,
+    StorageEnsure,
+    StorageProbe,
+    StorageRemove,
+)
 
 from .backup_delete import run_delete
 from .backup_run import run_backup
@@ -12,6 +23,9 @@ from .context import Context
 from .engine_ensure import run_engine_ensure
 from .inventory_collect import run_inventory
 from .restore_run import run_restore
+from .storage_ensure import run_storage_ensure
+from .storage_probe import run_storage_probe
+from .storage_remove import run_storage_remove
 
 
 async def handle(command: Command, context: Context) -> Output:
@@ -27,5 +41,11 @@ async def handle(command: Command, context: Context) -> Output:
             return await run_delete(command, context=context)
         case InventoryCollect():
             return await run_inventory(context=context)
+        case StorageEnsure():
+            return await run_storage_ensure(command, context=context)
+        case StorageProbe():
+            return await run_storage_probe(command)
+        case StorageRemove():
+            return await run_storage_remove(command, context=context)
         case _:
             assert_never(command)

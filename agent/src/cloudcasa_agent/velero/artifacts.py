@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import ssl
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,13 +25,12 @@ from cloudcasa_agent.kit.errors import AgentError
 from cloudcasa_agent.kit.logging import get_logger
 from cloudcasa_agent.kube import EventKind, JsonObject, KubeClient
 
-from .bucket import artifact_url, signed_headers
+from .bucket import MAX_BYTES, artifact_key, open_bucket, read_body, tls
 from .build import build_download_request
 from .kinds import kind_id
 from .resources import DOWNLOAD_REQUESTS, command_selector
 
 LOG_BYTES = 256 * 1024
-_PACKED_BYTES = 32 * 1024 * 1024
 _UNPACKED_BYTES = 64 * 1024 * 1024
 _LINES = 500
 _URL_SECONDS = 20.0
@@ -109,8 +107,7 @@ async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, ph
 
 async def download(client: KubeClient, source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return the artifacts by kind, unpacked but for the log, and the reasons for those that could not be read."""
-    direct = {kind: artifact_url(source.storage, kind=kind, name=source.name) for kind in kinds}
-    raw, refused = await _fetch_all(direct, storage=source.storage, is_signed=False)
+    raw, refused = await _read_all(source, kinds=kinds)
     if not refused:
         return raw, {}
     _log.info("Asking Velero for artifacts", name=source.name, reasons=refused)
@@ -123,7 +120,7 @@ async def _ask_velero(client: KubeClient, source: Source, *, kinds: tuple[str, .
     names = {f"cc-{source.command_id}-{attempt}-{kind.lower()}": kind for kind in kinds}
     try:
         urls = await _urls(client, source, names=names)
-        raw, missing = await _fetch_all(urls, storage=source.storage, is_signed=True)
+        raw, missing = await _fetch_all(urls, storage=source.storage)
     except AgentError as error:
         return {}, dict.fromkeys(kinds, error.text)
     finally:
@@ -160,27 +157,32 @@ async def _clean(client: KubeClient, source: Source, *, names: Iterable[str]) ->
         _log.warning("Download requests stay until Velero drops them", reason=error.text)
 
 
-async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget, is_signed: bool) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return what could be fetched by kind, and the reasons for the rest; addresses that are not signed are signed here."""
+async def _read_all(source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return what could be read from the bucket by kind, and the reasons for the rest."""
     try:
-        connector = aiohttp.TCPConnector(ssl=_tls(storage))
+        async with open_bucket(source.storage) as bucket:
+            reads = (_unpacked(bucket.get(artifact_key(kind, name=source.name)), kind=kind) for kind in kinds)
+            return _sorted_out(kinds, await asyncio.gather(*reads, return_exceptions=True))
+    except AgentError as error:
+        return {}, dict.fromkeys(kinds, error.text)
+
+
+async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return what could be fetched from signed addresses by kind, and the reasons for the rest."""
+    try:
+        connector = aiohttp.TCPConnector(ssl=tls(storage))
     except (OSError, ValueError):
         return {}, dict.fromkeys(urls, "The CA certificate of the object store could not be read.")
     timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS, sock_connect=_CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
-        fetches = (
-            _fetch(
-                session,
-                url,
-                headers={} if is_signed else signed_headers(storage, url=url),
-                is_unpacked=not kind.endswith("Log"),
-            )
-            for kind, url in urls.items()
-        )
-        results = await asyncio.gather(*fetches, return_exceptions=True)
+        fetches = (_unpacked(_fetch(session, url), kind=kind) for kind, url in urls.items())
+        return _sorted_out(tuple(urls), await asyncio.gather(*fetches, return_exceptions=True))
+
+
+def _sorted_out(kinds: tuple[str, ...], results: list[bytes | BaseException]) -> tuple[dict[str, bytes], dict[str, str]]:
     found: dict[str, bytes] = {}
     missing: dict[str, str] = {}
-    for kind, result in zip(urls, results, strict=True):
+    for kind, result in zip(kinds, results, strict=True):
         if isinstance(result, bytes):
             found[kind] = result
         elif isinstance(result, (AgentError, aiohttp.ClientError, OSError, TimeoutError, ValueError, zlib.error)):
@@ -190,16 +192,16 @@ async def _fetch_all(urls: Mapping[str, str], *, storage: StorageTarget, is_sign
     return found, missing
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], is_unpacked: bool) -> bytes:
-    packed = bytearray()
-    async with session.get(URL(url, encoded=True), headers=headers) as response:
+async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+    async with session.get(URL(url, encoded=True)) as response:
         if response.status != _HTTP_OK:
             raise AgentError(f"The object store answered {response.status}.")
-        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            packed += chunk
-            if len(packed) > _PACKED_BYTES:
-                raise AgentError("It is too large to read.")
-    return await asyncio.to_thread(unpack, bytes(packed)) if is_unpacked else bytes(packed)
+        return await read_body(response, max_bytes=MAX_BYTES)
+
+
+async def _unpacked(reading: Awaitable[bytes], *, kind: str) -> bytes:
+    packed = await reading
+    return packed if kind.endswith("Log") else await asyncio.to_thread(unpack, packed)
 
 
 def unpack(packed: bytes, /) -> bytes:
@@ -236,12 +238,6 @@ def _parts(packed: bytes, /) -> Iterator[bytes]:
     if not stream.eof:
         text = "it breaks off"
         raise zlib.error(text)
-
-
-def _tls(storage: StorageTarget) -> ssl.SSLContext | bool:
-    if storage.skip_tls_verification:
-        return False
-    return ssl.create_default_context(cadata=storage.ca_pem) if storage.ca_pem else True
 
 
 def _parsed(kind: str, raw: Mapping[str, bytes], failures: dict[str, str], read: Callable[[Any], T]) -> T | None:

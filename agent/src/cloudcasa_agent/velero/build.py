@@ -22,11 +22,14 @@ from .resources import (
     DOWNLOAD_REQUESTS,
     RESTORES,
     STORAGE_LOCATIONS,
+    STORE_LABEL,
     label_value,
     location_name,
 )
 
 CREDENTIAL_KEY = "cloud"
+REVISION = "cloudcasa.io/store-revision"
+"""The annotation of a location and its Secret that says which of the server's changes they show."""
 
 
 def build_backup(command: BackupRun, *, command_id: str, namespace: str, existing_namespaces: Iterable[str]) -> JsonObject:
@@ -85,7 +88,7 @@ def build_storage_location(target: StorageTarget, *, namespace: str) -> JsonObje
     return {
         "apiVersion": STORAGE_LOCATIONS.api_version,
         "kind": STORAGE_LOCATIONS.kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "cloudcasa"}},
+        "metadata": _storage_metadata(target, namespace=namespace),
         "spec": {
             "provider": target.provider,
             "objectStorage": storage,
@@ -104,10 +107,16 @@ def build_storage_secret(target: StorageTarget, *, namespace: str) -> JsonObject
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": location_name(target), "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "cloudcasa"}},
+        "metadata": _storage_metadata(target, namespace=namespace),
         "type": "Opaque",
         "data": {CREDENTIAL_KEY: base64.b64encode(text.encode()).decode()},
     }
+
+
+def _storage_metadata(target: StorageTarget, *, namespace: str) -> JsonObject:
+    labels = {"app.kubernetes.io/managed-by": "cloudcasa", STORE_LABEL: target.objectstore_id}
+    annotations = {REVISION: str(target.revision)}
+    return {"name": location_name(target), "namespace": namespace, "labels": labels, "annotations": annotations}
 
 
 def label_selector(wanted: dict[str, str], /) -> JsonObject:
@@ -155,12 +164,22 @@ def _resources(*, included: tuple[str, ...], excluded: tuple[str, ...]) -> JsonO
 
 
 def _location_config(target: StorageTarget) -> dict[str, str]:
-    config = {"region": target.region, "s3ForcePathStyle": "true", "s3Url": target.endpoint.rstrip("/")}
+    config = {
+        "region": target.region,
+        "s3ForcePathStyle": "true" if target.path_style else "false",
+        "s3Url": target.endpoint.rstrip("/"),
+    }
     if target.skip_tls_verification:
         config["insecureSkipTLSVerify"] = "true"
     host = urlsplit(target.endpoint).hostname or ""
-    if not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+    if target.checksum_algorithm is not None:
+        config["checksumAlgorithm"] = target.checksum_algorithm
+    elif not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         config["checksumAlgorithm"] = ""
+    if target.server_side_encryption:
+        config["serverSideEncryption"] = target.server_side_encryption
+    if target.kms_key_id:
+        config["kmsKeyId"] = target.kms_key_id
     return config
 
 

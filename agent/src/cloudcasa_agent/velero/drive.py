@@ -42,6 +42,11 @@ class Drive:
         """Tell what is being waited for."""
         self.tell(Progress(command_id=self.command_id, phase=phase, activity=activity))
 
+    def say_repaired(self, what: tuple[str, ...]) -> None:
+        """Tell what somebody had changed by hand and was put right."""
+        if what:
+            self.say(phase="Preparing", activity=f"Changed by hand on the cluster, and put right: {'; '.join(what)}.")
+
 
 @dataclass
 class Watched:

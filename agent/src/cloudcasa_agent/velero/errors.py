@@ -36,6 +36,13 @@ class StorageUnreachableError(AgentError):
     remedy = "Check endpoint, bucket, credentials and certificate of the object store, and that the cluster's pods can reach it."
 
 
+class StorageInUseError(AgentError):
+    """A run uses the object store."""
+
+    slug = "storage-in-use"
+    remedy = "It is tried again by itself when the run has ended."
+
+
 class NamespaceNotFoundError(AgentError):
     """None of the namespaces to back up exists."""
 
@@ -76,3 +83,16 @@ class DeleteRefusedError(AgentError):
 
     slug = "delete-failed"
     remedy = "Try again when nothing uses the backup and its object store is reachable."
+
+
+class BucketError(AgentError):
+    """The object store did not give or take an object. `code` is its own word, or `unreachable`."""
+
+    slug = "storage-unreachable"
+    remedy = StorageUnreachableError.remedy
+
+    def __init__(self, text: str, *, code: str, is_missing: bool = False) -> None:
+        """Keep the sentence and the store's code."""
+        super().__init__(text)
+        self.code = code
+        self.is_missing = is_missing

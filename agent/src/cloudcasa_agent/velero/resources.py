@@ -14,6 +14,7 @@ BACKUPS = Resource(VELERO_GROUP, "v1", "backups", "Backup")
 RESTORES = Resource(VELERO_GROUP, "v1", "restores", "Restore")
 SCHEDULES = Resource(VELERO_GROUP, "v1", "schedules", "Schedule")
 STORAGE_LOCATIONS = Resource(VELERO_GROUP, "v1", "backupstoragelocations", "BackupStorageLocation")
+BACKUP_REPOSITORIES = Resource(VELERO_GROUP, "v1", "backuprepositories", "BackupRepository")
 DELETE_REQUESTS = Resource(VELERO_GROUP, "v1", "deletebackuprequests", "DeleteBackupRequest")
 DOWNLOAD_REQUESTS = Resource(VELERO_GROUP, "v1", "downloadrequests", "DownloadRequest")
 STATUS_REQUESTS = Resource(VELERO_GROUP, "v1", "serverstatusrequests", "ServerStatusRequest")
@@ -40,6 +41,9 @@ CRD_NAMES = tuple(
 )
 """The 13 definitions that `velero install --crds-only` makes."""
 
+STORE_LABEL = "cloudcasa.io/objectstore"
+"""On a location and its Secret: the id of the object store."""
+STORAGE_LABEL = "velero.io/storage-location"
 BACKUP_NAME_LABEL = "velero.io/backup-name"
 BACKUP_UID_LABEL = "velero.io/backup-uid"
 RESTORE_NAME_LABEL = "velero.io/restore-name"

@@ -15,7 +15,16 @@ from .engine import EngineEnsure, EngineImages, EngineOutput
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
 from .restore import RestoreOutput, RestoreRun
 from .results import Artifacts, Problem, VolumeResult
-from .storage import StorageTarget
+from .storage import (
+    AzureAccess,
+    StorageEnsure,
+    StorageEnsured,
+    StorageProbe,
+    StorageProbed,
+    StorageRemove,
+    StorageRemoved,
+    StorageTarget,
+)
 
 COMMAND_LABEL = "cloudcasa.io/command-id"
 """The label, on every object that the agent creates for a command, whose value is the command's id."""
@@ -24,13 +33,13 @@ AGENT_NAMESPACE = "cloudcasa-io"
 """The namespace of the agent and of its own Velero on every client cluster. Source: seed."""
 
 Command = Annotated[
-    EngineEnsure | BackupRun | RestoreRun | BackupDelete | InventoryCollect,
+    EngineEnsure | BackupRun | RestoreRun | BackupDelete | InventoryCollect | StorageEnsure | StorageProbe | StorageRemove,
     Field(discriminator="kind"),
 ]
 COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
 
 Output = Annotated[
-    EngineOutput | BackupOutput | RestoreOutput | DeleteOutput | Inventory,
+    EngineOutput | BackupOutput | RestoreOutput | DeleteOutput | Inventory | StorageEnsured | StorageProbed | StorageRemoved,
     Field(discriminator="kind"),
 ]
 OUTPUT_ADAPTER: TypeAdapter[Output] = TypeAdapter(Output)
@@ -41,6 +50,7 @@ __all__ = [
     "COMMAND_LABEL",
     "OUTPUT_ADAPTER",
     "Artifacts",
+    "AzureAccess",
     "BackupDelete",
     "BackupOutput",
     "BackupRun",
@@ -58,6 +68,12 @@ __all__ = [
     "RestoreRun",
     "Selection",
     "StorageClassInfo",
+    "StorageEnsure",
+    "StorageEnsured",
+    "StorageProbe",
+    "StorageProbed",
+    "StorageRemove",
+    "StorageRemoved",
     "StorageTarget",
     "VolumeResult",
 ]
