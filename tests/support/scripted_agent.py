@@ -17,14 +17,25 @@ import yaml
 from cloudcasa_contract.base import ClusterId, CommandId
 from cloudcasa_contract.commands import (
     Artifacts,
+    BackupDelete,
     BackupOutput,
+    BackupRun,
     DeleteOutput,
+    EngineEnsure,
     EngineOutput,
     Inventory,
+    InventoryCollect,
     Output,
     Problem,
     PvcInfo,
     RestoreOutput,
+    RestoreRun,
+    StorageEnsure,
+    StorageEnsured,
+    StorageProbe,
+    StorageProbed,
+    StorageRemove,
+    StorageRemoved,
     VolumeResult,
 )
 from cloudcasa_contract.frames import (
@@ -64,17 +75,23 @@ def a_backup(*, phase: str = "Completed", **changes: Any) -> BackupOutput:
 
 def answer(command: CommandFrame) -> Output | Problem:
     """What an agent on a healthy cluster answers."""
-    match command.command.kind:
-        case "engine.ensure":
+    match command.command:
+        case EngineEnsure():
             return EngineOutput(velero_version="v1.18.3", plugins=("velero.io/aws",))
-        case "inventory.collect":
+        case InventoryCollect():
             return an_inventory()
-        case "backup.run":
+        case BackupRun():
             return a_backup()
-        case "restore.run":
+        case RestoreRun():
             return RestoreOutput(phase="Completed", total_items=5, items_restored=5)
-        case "backup.delete":
+        case BackupDelete():
             return DeleteOutput()
+        case StorageEnsure(storage=storage):
+            return StorageEnsured(revision=storage.revision)
+        case StorageProbe():
+            return StorageProbed()
+        case StorageRemove():
+            return StorageRemoved(locations=1)
 
 
 Answer = Callable[[CommandFrame], Output | Problem | None]
