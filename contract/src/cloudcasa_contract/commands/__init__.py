@@ -15,6 +15,7 @@ from .engine import EngineEnsure, EngineImages, EngineOutput
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
 from .restore import RestoreOutput, RestoreRun
 from .results import Artifacts, Problem, VolumeResult
+from .scope import RestoreScope
 from .storage import (
     AzureAccess,
     StorageEnsure,
@@ -66,6 +67,7 @@ __all__ = [
     "PvcInfo",
     "RestoreOutput",
     "RestoreRun",
+    "RestoreScope",
     "Selection",
     "StorageClassInfo",
     "StorageEnsure",

@@ -5,26 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
-
 from ..base import KubernetesName, WireModel
 from .results import Artifacts
-from .storage import StorageTarget
+from .scope import RestoreScope
 
 
-class RestoreRun(WireModel):
+class RestoreRun(RestoreScope):
     """Restore from a Velero backup and wait for the end."""
 
     kind: Literal["restore.run"] = "restore.run"
     restore_name: KubernetesName
-    backup_name: KubernetesName
-    storage: StorageTarget
-    namespaces: tuple[str, ...] = ()
-    """Empty: all of the backup."""
-    included_resources: tuple[str, ...] = ()
-    label_selector: dict[str, str] = Field(default_factory=dict)
-    namespace_map: dict[str, str] = Field(default_factory=dict)
-    restore_volumes: bool = True
 
 
 class RestoreOutput(WireModel):
