@@ -166,7 +166,7 @@ def _round_of_ours(protected: Protected, times: Times, name: str, app: Applicati
 def _state(name: str, app: Application) -> object:
     if name == "volume":
         return app.fingerprint()
-    return app.system.kubectl("-n", app.namespace, "get", "configmap", "-o", "jsonpath={.items[*].data.number}").split()
+    return app.place.kubectl("-n", app.namespace, "get", "configmap", "-o", "jsonpath={.items[*].data.number}").split()
 
 
 def _must_be_back(name: str, app: Application, before: object) -> None:

@@ -6,12 +6,21 @@ import secrets
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from lab.run import Lab
 from tools.client import Client
 from tools.system import System
 
 Json = dict[str, Any]
+
+
+class Place(Protocol):
+    """A cluster that kubectl reaches: that of our server's lab, or a protected one."""
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl as the cluster's admin; return what it printed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,12 @@ class Protected:
     client: Client
     cluster_id: str
     objectstore_id: str
+    lab: Lab
+    """The cluster's own lab; the server may run in another (`Pair`)."""
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl as the admin of this cluster."""
+        return self.lab.kubectl(*arguments, input=stdin)
 
     def define_backup(self, namespace: str, *, copy: bool = True) -> Json:
         """Create a definition that backs one namespace up, with a copy definition linked as clients do (rest-api.md 4.5)."""
@@ -74,10 +89,43 @@ class Protected:
         return self.client.wait_for_job(created["status"]["jobid"], timeout_seconds=timeout_seconds)
 
 
-def protect(system: System) -> Protected:
-    """Define the lab's store and cluster, unless a run before has, and apply the agent's manifest; return when the cluster is ACTIVE."""
-    client, env = system.client(), system.env
-    store = _get_or_create(
+@dataclass(frozen=True)
+class Pair:
+    """Two clusters of one server with one object store; the server and the store live in the lab of `near`."""
+
+    near: Protected
+    far: Protected
+
+
+def protect(system: System, *, lab: Lab | None = None, name: str = "lab") -> Protected:
+    """Define the store and a cluster, unless a run before has, and apply the agent's manifest; return when the cluster is ACTIVE.
+
+    The cluster is that of `lab`, which reaches the server's; left out, it is the server's own.
+    """
+    client, home = system.client(), lab or system.lab
+    store = _lab_store(client, env=system.env)
+    cluster = _get_or_create(client, "kubeclusters", {"name": name})
+    manifest = subprocess.run(
+        ["curl", "--silent", "--fail", "--cacert", str(system.ca_path), cluster["status"]["agentURL"]],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    home.kubectl("apply", "--server-side", "-f", "-", input=manifest)
+    wait_until_active(client, cluster["_id"])
+    return Protected(system, client, cluster["_id"], store["_id"], home)
+
+
+def protect_pair(near: Protected, *, peer: Lab) -> Pair:
+    """Bring a second lab up, joined to the first, and protect its cluster by the same server."""
+    peer.up("node")
+    peer.peer(near.lab.name)
+    peer.add_image("agent")
+    return Pair(near, protect(near.system, lab=peer, name="peer"))
+
+
+def _lab_store(client: Client, *, env: dict[str, str]) -> Json:
+    return _get_or_create(
         client,
         "objectstores",
         {
@@ -91,16 +139,6 @@ def protect(system: System) -> Protected:
             },
         },
     )
-    cluster = _get_or_create(client, "kubeclusters", {"name": "lab"})
-    manifest = subprocess.run(
-        ["curl", "--silent", "--fail", "--cacert", str(system.ca_path), cluster["status"]["agentURL"]],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    system.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
-    wait_until_active(client, cluster["_id"])
-    return Protected(system, client, cluster["_id"], store["_id"])
 
 
 def _get_or_create(client: Client, resource: str, body: Json) -> Json:
@@ -167,38 +205,38 @@ cd /data; find . | sort | while IFS= read -r p; do
 class Application:
     """A small application with a volume, in a namespace of its own."""
 
-    def __init__(self, system: System, *, image: str) -> None:
-        """Choose a new namespace; nothing is made yet."""
-        self.system = system
+    def __init__(self, place: Place, *, image: str, namespace: str = "") -> None:
+        """Choose a new namespace, unless one is named; nothing is made yet."""
+        self.place = place
         self.image = image
-        self.namespace = f"app-{secrets.token_hex(3)}"
+        self.namespace = namespace or f"app-{secrets.token_hex(3)}"
 
     def create(self, *, mib: int) -> None:
         """Deploy it and fill its volume with `mib` MiB of random data and 500 small files."""
-        self.system.kubectl("create", "namespace", self.namespace)
-        self.system.kubectl("apply", "-f", "-", stdin=APPLICATION.format(namespace=self.namespace, image=self.image))
+        self.place.kubectl("create", "namespace", self.namespace)
+        self.place.kubectl("apply", "-f", "-", stdin=APPLICATION.format(namespace=self.namespace, image=self.image))
         self.wait()
         self.shell(FILL.format(mib=mib))
 
     def wait(self) -> None:
         """Return when its pod runs."""
-        self.system.kubectl("-n", self.namespace, "rollout", "status", "deployment/app", "--timeout=180s")
+        self.place.kubectl("-n", self.namespace, "rollout", "status", "deployment/app", "--timeout=180s")
 
     def shell(self, script: str) -> str:
         """Run a script in its pod."""
-        return self.system.kubectl("-n", self.namespace, "exec", "deployment/app", "--", "sh", "-c", script)
+        return self.place.kubectl("-n", self.namespace, "exec", "deployment/app", "--", "sh", "-c", script)
 
     def fingerprint(self) -> list[str]:
         """Return a line for every file with type, mode, owner, size and checksum, and the data of its objects."""
         objects = [
-            self.system.kubectl("-n", self.namespace, "get", kind, name, "-o", f"jsonpath={{.{field}}}")
+            self.place.kubectl("-n", self.namespace, "get", kind, name, "-o", f"jsonpath={{.{field}}}")
             for kind, name, field in (("configmap", "settings", "data"), ("secret", "login", "data"), ("pvc", "data", "spec.resources"))
         ]
         return [*self.shell(FINGERPRINT).splitlines(), *objects]
 
     def delete(self) -> None:
         """Lose it: the namespace and its volumes."""
-        self.system.kubectl("delete", "namespace", self.namespace, "--timeout=180s")
+        self.place.kubectl("delete", "namespace", self.namespace, "--timeout=180s")
 
 
 def wait_for_progress(client: Client, job_id: str, *, timeout_seconds: float = 120) -> Json:
