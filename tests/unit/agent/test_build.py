@@ -27,7 +27,7 @@ NAMESPACE = "cloudcasa-io"
 BACKUPS = {
     "named-namespaces": (a_backup_command(namespaces=("app", "gone"), label_selector={"tier": "a,b", "app": "x"}), {"app"}),
     "all-namespaces": (a_backup_command(all_namespaces=True, excluded_namespaces=("kube-system",)), set()),
-    "snapshot-only": (a_backup_command(namespaces=("app",), move_data=False), {"app"}),
+    "snapshot-only": (a_backup_command(namespaces=("app",), move_data=False).model_copy(update={"record": '{"version":1}'}), {"app"}),
     "no-volumes": (a_backup_command(namespaces=("app-*",), snapshot_volumes=False, included_resources=("deployments",)), set()),
 }
 RESTORES = {

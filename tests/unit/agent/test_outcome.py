@@ -6,10 +6,11 @@ import gzip
 import zlib
 
 import pytest
-from cloudcasa_agent.velero.artifacts import LOG_BYTES, read_log, read_resources, read_results, read_volumes, unpack
+from cloudcasa_agent.velero.artifacts import LOG_BYTES, read_log
 from cloudcasa_agent.velero.drive import Watched
 from cloudcasa_agent.velero.outcome import backup_output, expected_volumes, restore_output
 from cloudcasa_contract.commands import Artifacts, VolumeResult
+from cloudcasa_contract.velero import read_resources, read_results, read_volumes, unpack
 
 from tests.support.agent_builders import a_data_upload, a_restore_command
 

@@ -6,10 +6,11 @@ import asyncio
 import json
 
 from cloudcasa_contract.commands import RestoreOutput, RestoreRun, VolumeResult
+from cloudcasa_contract.velero import read_volumes
 
 from cloudcasa_agent.kit.timeout import Timeout
 from cloudcasa_agent.kube import JsonObject
-from cloudcasa_agent.velero.artifacts import BACKUP_KINDS, RESTORE_KINDS, Source, download, read_artifacts, read_volumes
+from cloudcasa_agent.velero.artifacts import BACKUP_KINDS, RESTORE_KINDS, Source, download, read_artifacts
 from cloudcasa_agent.velero.build import build_restore
 from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run

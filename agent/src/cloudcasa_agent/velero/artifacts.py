@@ -1,8 +1,7 @@
 """What Velero wrote about a run: log, results, volumes, resources.
 
 Read by the agent, since only it is sure to reach the bucket: directly, else through DownloadRequests. The four are fetched at once. What
-cannot be read is named in `missing` with the reason and never reported as empty. Shapes: velero.md 7; velero v1.18.3
-internal/volume/volumes_information.go.
+cannot be read is named in `missing` with the reason and never reported as empty.
 """
 
 from __future__ import annotations
@@ -12,18 +11,19 @@ import json
 import re
 import uuid
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-from cloudcasa_contract.commands import Artifacts, StorageTarget, VolumeResult
+from cloudcasa_contract.commands import Artifacts, StorageTarget
 from cloudcasa_contract.states import VeleroPhase
+from cloudcasa_contract.velero import TooLargeError, read_resources, read_results, read_volumes, unpack, unpacked_parts
 from yarl import URL
 
 from cloudcasa_agent.kit.errors import AgentError
 from cloudcasa_agent.kit.logging import get_logger
-from cloudcasa_agent.kube import EventKind, JsonObject, KubeClient
+from cloudcasa_agent.kube import EventKind, KubeClient
 
 from .bucket import MAX_BYTES, artifact_key, open_bucket, read_body, tls
 from .build import build_download_request
@@ -31,12 +31,9 @@ from .kinds import kind_id
 from .resources import DOWNLOAD_REQUESTS, command_selector
 
 LOG_BYTES = 256 * 1024
-_UNPACKED_BYTES = 64 * 1024 * 1024
-_LINES = 500
 _URL_SECONDS = 20.0
 _FETCH_SECONDS = 60.0
 _CONNECT_SECONDS = 5.0
-_CHUNK_BYTES = 1024 * 1024
 _HTTP_OK = 200
 _LOOKING = b'msg="Getting items for resource"'
 _LOOKED_AT = re.compile(rb' group="?(?:(?P<group>[^/\s"]+)/)?v[^/\s"]+"? .*\bresource=(?P<plural>\S+)')
@@ -201,43 +198,22 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
 
 async def _unpacked(reading: Awaitable[bytes], *, kind: str) -> bytes:
     packed = await reading
-    return packed if kind.endswith("Log") else await asyncio.to_thread(unpack, packed)
-
-
-def unpack(packed: bytes, /) -> bytes:
-    """Return the content of a gzip, or the bytes as they are when something on the way has unpacked them."""
-    content = bytearray()
-    for part in _parts(packed):
-        content += part
-        if len(content) > _UNPACKED_BYTES:
-            raise AgentError("It is too large to read.")
-    return bytes(content)
+    try:
+        return packed if kind.endswith("Log") else await asyncio.to_thread(unpack, packed)
+    except TooLargeError as error:
+        raise AgentError(str(error)) from error
 
 
 def read_log(packed: bytes, /) -> tuple[bytes, frozenset[str]]:
     """Return the end of a log and the kinds that it says were looked at, never holding more: it may be far larger than the memory."""
     end, rest, looked_at = bytearray(), b"", set[str]()
-    for part in _parts(packed):
+    for part in unpacked_parts(packed):
         end += part
         del end[: -LOG_BYTES - 1]
         *lines, rest = (rest + part).split(b"\n")
         found = (_LOOKED_AT.search(line) for line in lines if _LOOKING in line)
         looked_at |= {kind_id(plural=match["plural"].decode(), group=(match["group"] or b"").decode()) for match in found if match}
     return bytes(end), frozenset(looked_at)
-
-
-def _parts(packed: bytes, /) -> Iterator[bytes]:
-    if not packed.startswith(b"\x1f\x8b"):
-        yield packed
-        return
-    stream = zlib.decompressobj(wbits=31)
-    while packed and not stream.eof:
-        yield stream.decompress(packed, _CHUNK_BYTES)
-        packed = stream.unconsumed_tail
-    yield stream.flush()
-    if not stream.eof:
-        text = "it breaks off"
-        raise zlib.error(text)
 
 
 def _parsed(kind: str, raw: Mapping[str, bytes], failures: dict[str, str], read: Callable[[Any], T]) -> T | None:
@@ -248,43 +224,3 @@ def _parsed(kind: str, raw: Mapping[str, bytes], failures: dict[str, str], read:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         failures[kind] = f"It was not understood ({type(error).__name__})."
         return None
-
-
-def read_results(raw: Any, /) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return errors and warnings of a results artifact, each with where it belongs."""
-    return _messages(raw.get("errors") or {}), _messages(raw.get("warnings") or {})
-
-
-def read_resources(raw: Any, /) -> dict[str, int]:
-    """Return the number of objects of each kind."""
-    return {str(kind): len(names or []) for kind, names in raw.items()}
-
-
-def read_volumes(raw: Any, /) -> tuple[VolumeResult, ...]:
-    """Return what became of each claim; what was skipped or failed says so."""
-    return tuple(_volume(item) for item in raw or [] if item.get("pvcName"))
-
-
-def _volume(item: JsonObject) -> VolumeResult:
-    moved, csi = item.get("snapshotDataMovementInfo") or {}, item.get("csiSnapshotInfo") or {}
-    pod_volume = item.get("pvbInfo") or item.get("pvrInfo") or {}
-    is_skipped = bool(item.get("skipped"))
-    phases = [info.get("phase") or info.get("Phase") for info in (moved, pod_volume)]
-    return VolumeResult(
-        namespace=item.get("pvcNamespace", ""),
-        pvc=item["pvcName"],
-        method=item.get("backupMethod") or item.get("restoreMethod") or "",
-        is_data_moved=bool(item.get("snapshotDataMoved")),
-        succeeded=not is_skipped and item.get("result") != "failed" and all(phase in {None, "", "Completed"} for phase in phases),
-        skipped_reason=(item.get("skippedReason") or "Velero skipped it.") if is_skipped else "",
-        size_bytes=max(0, moved.get("size") or csi.get("size") or pod_volume.get("size") or 0),
-        incremental_bytes=max(0, moved.get("incrementalSize") or pod_volume.get("incrementalSize") or 0),
-    )
-
-
-def _messages(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    found = [str(message) for part in ("velero", "cluster") for message in raw.get(part) or []]
-    for namespace, messages in (raw.get("namespaces") or {}).items():
-        found.extend(f'namespace "{namespace}": {message}' for message in messages)
-    hidden = len(found) - _LINES
-    return (*found[:_LINES], f"… and {hidden} more.") if hidden > 0 else tuple(found)

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from cloudcasa_contract.commands import COMMAND_LABEL, BackupDelete, BackupRun, RestoreRun, Selection, StorageTarget
+from cloudcasa_contract.commands import COMMAND_LABEL, RECORD_ANNOTATION, BackupDelete, BackupRun, RestoreRun, Selection, StorageTarget
 
 from cloudcasa_agent.kube import JsonObject, Resource
 
@@ -47,7 +47,10 @@ def build_backup(command: BackupRun, *, command_id: str, namespace: str, existin
     spec |= label_selector(selection.label_selector)
     if command.csi_snapshot_timeout_seconds is not None:
         spec["csiSnapshotTimeout"] = f"{command.csi_snapshot_timeout_seconds}s"
-    return _object(BACKUPS, name=command.backup_name, namespace=namespace, command_id=command_id) | {"spec": spec}
+    backup = _object(BACKUPS, name=command.backup_name, namespace=namespace, command_id=command_id)
+    if command.record:
+        backup["metadata"]["annotations"] = {RECORD_ANNOTATION: command.record}
+    return backup | {"spec": spec}
 
 
 def build_restore(command: RestoreRun, *, command_id: str, namespace: str) -> JsonObject:

@@ -7,9 +7,9 @@ was skipped, and a restore Completed though a claim existed and its data was not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from cloudcasa_contract.commands import Artifacts, BackupOutput, RestoreOutput, RestoreRun, VolumeResult
+from cloudcasa_contract.velero import backup_counts, run_end
 
 from cloudcasa_agent.kube import JsonObject
 
@@ -20,25 +20,16 @@ def backup_output(
     watched: Watched, *, artifacts: Artifacts, unknown_namespaces: Iterable[str] = (), left_out: tuple[str, ...] = ()
 ) -> BackupOutput:
     """Return the end of a backup; `left_out` are the sentences about kinds that it lacks, which Velero does not count."""
-    status = watched.status
-    progress = status.get("progress") or {}
+    ended = run_end(watched.status)
     total, done = watched.moved_bytes()
     absent = tuple(f'namespace "{name}": it does not exist and was left out.' for name in sorted(unknown_namespaces))
     volumes = _with_movements(artifacts.volumes, movements=watched.movements)
     return BackupOutput(
         phase=watched.phase,
-        started_at=_time(status.get("startTimestamp")),
-        completed_at=_time(status.get("completionTimestamp")),
-        total_items=progress.get("totalItems", 0),
-        items_backed_up=progress.get("itemsBackedUp", 0),
-        errors=status.get("errors", 0) + len(left_out),
-        warnings=status.get("warnings", 0) + len(absent),
-        snapshots_attempted=status.get("csiVolumeSnapshotsAttempted", 0) + status.get("volumeSnapshotsAttempted", 0),
-        snapshots_completed=status.get("csiVolumeSnapshotsCompleted", 0) + status.get("volumeSnapshotsCompleted", 0),
+        **ended | {"errors": ended["errors"] + len(left_out), "warnings": ended["warnings"] + len(absent)},
+        **backup_counts(watched.status),
         bytes_total=total or sum(volume.size_bytes for volume in volumes if volume.succeeded),
         bytes_done=done,
-        format_version=status.get("formatVersion", ""),
-        failure_reason=_failure_reason(status),
         artifacts=artifacts.model_copy(
             update={"volumes": volumes, "errors": artifacts.errors + left_out, "warnings": artifacts.warnings + absent}
         ),
@@ -47,22 +38,16 @@ def backup_output(
 
 def restore_output(watched: Watched, *, artifacts: Artifacts, expected: Iterable[VolumeResult]) -> RestoreOutput:
     """Return the end of a restore; `expected` are the volumes whose data must have come back, by the names they have now."""
-    status = watched.status
-    progress = status.get("progress") or {}
+    ended = run_end(watched.status)
     total, done = watched.moved_bytes()
     volumes = _with_movements(artifacts.volumes, movements=watched.movements)
     errors = artifacts.errors + _lost(expected, volumes=volumes, movements=watched.movements)
     return RestoreOutput(
         phase=watched.phase,
-        started_at=_time(status.get("startTimestamp")),
-        completed_at=_time(status.get("completionTimestamp")),
-        total_items=progress.get("totalItems", 0),
-        items_restored=progress.get("itemsRestored", 0),
-        errors=max(status.get("errors", 0), len(errors)),
-        warnings=status.get("warnings", 0),
+        **ended | {"errors": max(ended["errors"], len(errors))},
+        items_restored=(watched.status.get("progress") or {}).get("itemsRestored", 0),
         bytes_total=total,
         bytes_done=done,
-        failure_reason=_failure_reason(status),
         artifacts=artifacts.model_copy(update={"volumes": volumes, "errors": errors}),
     )
 
@@ -118,11 +103,3 @@ def _lost(expected: Iterable[VolumeResult], *, volumes: Iterable[VolumeResult], 
         if (volume.namespace, volume.pvc) not in moved
     )
     return failed + absent
-
-
-def _failure_reason(status: JsonObject) -> str:
-    return str(status.get("failureReason") or "") or "; ".join(status.get("validationErrors") or [])
-
-
-def _time(value: str | None, /) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from .backup import BackupDelete, BackupOutput, BackupRun, DeleteOutput, Selection
+from .backup import RECORD_ANNOTATION, BackupDelete, BackupOutput, BackupRun, DeleteOutput, Selection
 from .engine import EngineEnsure, EngineImages, EngineOutput
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
 from .restore import RestoreOutput, RestoreRun
@@ -50,6 +50,7 @@ __all__ = [
     "COMMAND_ADAPTER",
     "COMMAND_LABEL",
     "OUTPUT_ADAPTER",
+    "RECORD_ANNOTATION",
     "Artifacts",
     "AzureAccess",
     "BackupDelete",

@@ -11,6 +11,9 @@ from ..base import KubernetesName, WireModel
 from .results import Artifacts
 from .storage import StorageTarget
 
+RECORD_ANNOTATION = "cloudcasa.io/recovery-point"
+"""The annotation of a Backup that holds `BackupRun.record`: Velero writes it into the bucket with the Backup itself."""
+
 
 class Selection(WireModel):
     """Which objects of a cluster a backup takes."""
@@ -36,6 +39,8 @@ class BackupRun(WireModel):
     """Read the volumes from their snapshots into the object store; otherwise only snapshots are kept (K8S_SNAP)."""
     ttl_seconds: int = Field(gt=0)
     csi_snapshot_timeout_seconds: int | None = None
+    record: str = ""
+    """What a server that knows the bucket only must find again, JSON of its own making."""
 
 
 class BackupOutput(WireModel):

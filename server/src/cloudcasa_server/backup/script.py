@@ -20,6 +20,7 @@ from ..kit.store import Document, eq
 from ..object_store.model import join_prefix
 from ..object_store.service import ObjectStores
 from ..recovery_point.model import Place, build_point, resource_counts
+from ..recovery_point.record import record_of
 from ..recovery_point.resource import count_points
 from .admission import Admission, overlap_text, unwanted
 from .model import COLLECTION, backup_payload, object_name, takes_claim
@@ -68,7 +69,7 @@ class BackupScript:
 
     async def send(self, job: Document, /) -> Next:
         """Ask the agent."""
-        payload = backup_payload(job, move_data=job["type"] == JobType.K8S_COPY.value)
+        payload = backup_payload(job, move_data=job["type"] == JobType.K8S_COPY.value) | {"record": record_of(job)}
         order = Order("backup.run", payload, StorageRef(job["script"]["data"]["objectstore"], job["cluster"]))
         await self.outbox.enqueue(order, cluster_id=job["cluster"], key=step_key(job, "send"), job_id=job["_id"])
         return Goto("wait")

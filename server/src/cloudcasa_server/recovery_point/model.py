@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from cloudcasa_contract.commands import BackupOutput, VolumeResult
@@ -25,6 +26,11 @@ INDEXES = (
 def is_locked(point: Document, /, *, now: int) -> bool:
     """Tell whether nobody may delete the point yet; a locked one that does not say when it expires stays locked."""
     return bool(point["status"].get("locked")) and point.get("expiry_timestamp", now + 1) > now
+
+
+def point_id(cluster_id: str, backup_name: str, /) -> str:
+    """Return the id of the recovery point of a backup: the same on every server that finds the backup in a bucket (docs/adr/0032)."""
+    return sha256(f"{cluster_id}/{backup_name}".encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,9 @@ def build_point(job: Document, output: BackupOutput, /, *, place: Place, message
     retention = job["retention"]
     volumes = [volume for volume in output.artifacts.volumes if volume.succeeded and not volume.skipped_reason]
     size = sum(volume.size_bytes for volume in volumes)
+    backup_name = job["script"]["data"]["backup_name"]
     return {
+        "_id": point_id(job["cluster"], backup_name),
         "name": f"backupinst-{job['start_time']}",
         "state": RecoveryPointState.READY.value,
         "type": "COPY" if is_copy else "SNAPSHOT",
@@ -80,7 +88,7 @@ def build_point(job: Document, output: BackupOutput, /, *, place: Place, message
         "message": message,
         "kubeagent_info": {"format_version": output.format_version, "phase": output.phase},
         "velero": {
-            "backup_name": job["script"]["data"]["backup_name"],
+            "backup_name": backup_name,
             "volumes": [volume.model_dump(mode="json") for volume in output.artifacts.volumes],
             "resources": [{"kind": kind, "count": count} for kind, count in sorted(output.artifacts.resources.items())],
         },
