@@ -68,6 +68,7 @@ generated: init ## Check that generated files are what their generators would wr
 	@python -m tools.settings_reference --check
 	python -m tools.openapi --check
 	python -m tools.permissions_reference --check
+	python -m tools.reasons_reference --check
 
 test: lab-build ## Every test; the command that CI runs
 	@pytest tests/unit $(SERVED) $(SPREAD) $(ARGS)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cloudcasa_contract.states import JobState
 from cloudcasa_server.app import create_app, open_database
 from cloudcasa_server.backup.scheduler import Scheduler
+from cloudcasa_server.job.model import Finish
 from cloudcasa_server.kit.rest import Documents
 from cloudcasa_server.kit.settings import Settings
 from cloudcasa_server.kit.store import Document, Store, eq
@@ -102,7 +104,9 @@ class Scheduled:
         return [job["scheduled_time"] for job in await self.jobs(backup)]
 
     async def end_runs(self, cluster: dict[str, Any]) -> None:
-        await self.app.state.parts.worker.runner.jobs.end_all(cluster["_id"], message="Ended by the test.")
+        await self.app.state.parts.worker.runner.jobs.end_all(
+            cluster["_id"], end=Finish(JobState.FAILED, "Ended by the test.", reason="cluster_deleted")
+        )
 
 
 @asynccontextmanager

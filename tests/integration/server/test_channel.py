@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from cloudcasa_contract.commands import Artifacts, Problem
 from cloudcasa_contract.frames import CloseReason, Outcome, Progress, Report, Result, VolumeProgress
-from cloudcasa_contract.states import JobType
-from cloudcasa_server.job.model import JobRequest
+from cloudcasa_contract.states import JobState, JobType
+from cloudcasa_server.job.model import Finish, JobRequest
 from cloudcasa_server.kit.store import Update, eq
 
 from tests.support.scripted_agent import ScriptedAgent, a_backup, an_inventory, answer, eventually
@@ -467,7 +467,7 @@ async def test_job_of_a_deleted_cluster_stays_ended(server):
     server.parts.worker.runner._slots = asyncio.Semaphore(0)
     job = await jobs.open(JobRequest(type=JobType.K8S_SNAP, display_name="x", cluster_id=cluster["_id"], cluster_name="x"))
     job = await jobs.store.collection("jobs").update(job["_id"], Update(set={"script.lease": {"owner": "me", "until": 9e12}}))
-    await jobs.end_all(cluster["_id"], message="deleted")
+    await jobs.end_all(cluster["_id"], end=Finish(JobState.FAILED, "deleted", reason="cluster_deleted"))
     assert await jobs.record(job, {"state": "COMPLETED"}, owner="me") is None
     assert (await jobs.get(job["_id"]))["state"] == "FAILED"
 

@@ -14,8 +14,8 @@ from ..kit.store import Document
 
 COLLECTION = "alerts"
 SYSTEM = "systemalerts"
-DATA_NOT_FOUND = "backup-not-found"
-"""What an agent says when a backup's data is not where the recovery point says."""
+DATA_NOT_FOUND = "backup_not_found"
+"""The reason of a job when a backup's data is not where the recovery point says."""
 
 
 class AlertType(StrEnum):
@@ -42,7 +42,7 @@ def of_job(job: Document, /) -> Document | None:
     kind, end = _KINDS.get(job["type"]), _ENDS.get(job["state"])
     if kind is None or end is None:
         return None
-    is_lost = job["script"].get("problem") == DATA_NOT_FOUND
+    is_lost = (job.get("reason") or {}).get("slug") == DATA_NOT_FOUND
     return {
         "event": f"job:{job['_id']}",
         "type": AlertType.BACKUP_DATA_NOT_FOUND.value if is_lost else AlertType(f"{kind}_{end}").value,

@@ -49,11 +49,11 @@ class Admission:
         if waiting := self.by_window(job, configuration, owner=owner, key=cluster["_id"], away_since=away):
             return waiting
         if not reason or "scheduled_time" not in job:
-            return Finish(JobState.SKIPPED, reason) if reason else None
+            return Finish(JobState.SKIPPED, reason, reason="skipped_not_active") if reason else None
         since = self._now() if away is None else float(away)
         if self._now() - since > self.missed_run_seconds:
             hours = self.missed_run_seconds / 3600
-            return Finish(JobState.SKIPPED, f"{reason} It was waited for, for {hours:g} hours.")
+            return Finish(JobState.SKIPPED, f"{reason} It was waited for, for {hours:g} hours.", reason="skipped_not_active")
         text = f"Waits for its cluster. {reason}"
         return self._wait(job, on=f"cluster:{cluster['_id']}", text=text, seconds=POLL_SECONDS, away_since=since)
 
@@ -83,7 +83,7 @@ class Admission:
         if full.want is None:
             return Wait(AGAIN_SECONDS)
         if full.want.key == wants[0].key:
-            return Finish(JobState.SKIPPED, overlap_text(job))
+            return overlapping(job)
         owner = f'cluster "{cluster["name"]}"' if full.want.key == wants[1].key else f'object store "{store["name"]}"'
         text = f"Waits for its turn: the {owner} takes {full.want.limit} at once."
         return self._wait(job, on=full.want.key, text=text, seconds=TURN_SECONDS)
@@ -106,18 +106,21 @@ def _limit(own: int | None, general: int) -> int:
     return general if own is None else own
 
 
-def overlap_text(job: Document, /) -> str:
-    """Return why a run is skipped while another one is under way."""
-    return f'Another run of the backup "{job["backupdef_name"]}" is still going on.'
+def overlapping(job: Document, /) -> Finish:
+    """Return the end of a run that is skipped while another one is under way."""
+    message = f'Another run of the backup "{job["backupdef_name"]}" is still going on.'
+    return Finish(JobState.SKIPPED, message, reason="skipped_previous_running")
 
 
-def unwanted(job: Document, backup: Document | None, /) -> str:
-    """Return why a run that waited is not wanted any more; empty when it is."""
+def unwanted(job: Document, backup: Document | None, /) -> Finish | None:
+    """Return the end of a run that waited and is not wanted any more; None when it is."""
     if backup is None:
-        return f'The backup "{job["backupdef_name"]}" was deleted while its run waited.'
+        message = f'The backup "{job["backupdef_name"]}" was deleted while its run waited.'
+        return Finish(JobState.CANCELED, message, reason="definition_deleted")
     if backup.get("pause") and "scheduled_time" in job:
-        return f'The backup "{backup["name"]}" was paused while its run waited.'
-    return ""
+        message = f'The backup "{backup["name"]}" was paused while its run waited.'
+        return Finish(JobState.CANCELED, message, reason="definition_paused")
+    return None
 
 
 def skip_reason(cluster: Document, /) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from cloudcasa_contract.states import JobState
 
+from ..job.reasons import of_problem
 from ..job.service import Jobs
 from ..kit.errors import AppError
 from ..kit.lease import Lease
@@ -123,14 +124,19 @@ class Scheduler:
         schedule = Schedule(job_id, fired["at"], target.table.policy_id, promise_of(fired["retention"]), note=note(fired))
         if fired.get("skip"):
             text = f"The run that was due at {utc(fired['at'])} was missed. {fired['skip']}"
-            await open_skipped(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, reason=text)
+            await open_skipped(
+                self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, text=text, reason="missed_run"
+            )
             return True
         try:
             if waiting := await self._waiting(backup, schedule):
                 return await self._take_along(waiting, schedule, as_it_is_now(backup, offload=target.offload))
             await open_run(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule)
         except AppError as error:
-            await open_skipped(self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, reason=error.text)
+            reason = of_problem(error.slug)
+            await open_skipped(
+                self.jobs, backup, cluster=cluster, offload=target.offload, schedule=schedule, text=error.text, reason=reason
+            )
         return True
 
     async def _waiting(self, backup: Document, schedule: Schedule) -> Document | None:

@@ -11,7 +11,7 @@ from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
 from ..inventory.service import Inventories
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
-from ..job.outcome import failure_text
+from ..job.outcome import failure
 from ..job.service import Jobs
 from ..job.verdict import Verdict, judge
 from ..job.volumes import rows_in_the_end, snapshot_counts
@@ -22,7 +22,7 @@ from ..object_store.service import ObjectStores
 from ..recovery_point.model import Place, build_point, resource_counts
 from ..recovery_point.record import record_of
 from ..recovery_point.resource import count_points
-from .admission import Admission, overlap_text, unwanted
+from .admission import Admission, overlapping, unwanted
 from .model import COLLECTION, backup_payload, object_name, takes_claim
 
 
@@ -45,11 +45,11 @@ class BackupScript:
         """Skip a run that cannot or must not start, hold back one that must not yet; settle the names and the store."""
         cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
         if cluster is None:
-            return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.')
-        if job["script"].get("waits") and (text := unwanted(job, await self.jobs.store.collection(COLLECTION).get(job["backupdef"]))):
-            return Finish(JobState.CANCELED, text)
+            return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.', reason="cluster_deleted")
+        if job["script"].get("waits") and (end := unwanted(job, await self.jobs.store.collection(COLLECTION).get(job["backupdef"]))):
+            return end
         if await self.jobs.is_overlapping(job):
-            return Finish(JobState.SKIPPED, overlap_text(job))
+            return overlapping(job)
         if not_now := self.admission.by_cluster(job, cluster):
             return not_now
         store = await self.stores.choose(job["script"]["data"].get("offload_provider"), cluster.get("backup_provider"))
@@ -79,16 +79,14 @@ class BackupScript:
         command = await self.outbox.find_by_key(step_key(job, "send"))
         if command is None or not CommandState(command["state"]).is_final:
             return Wait()
-        if text := failure_text(command):
-            return Finish(JobState.FAILED, text)
-        return Goto("catalog", {"state": JobState.CATALOG.value}, "Saving catalog")
+        return failure(command) or Goto("catalog", {"state": JobState.CATALOG.value}, "Saving catalog")
 
     async def catalog(self, job: Document, /) -> Next:
         """Judge the backup and record its recovery point."""
         command = await self.outbox.find_by_key(step_key(job, "send"))
         raw = command["result"]["output"] if command else None
         if raw is None:
-            return Finish(JobState.FAILED, "The agent answered without saying what became of the backup.")
+            return Finish(JobState.FAILED, "The agent answered without saying what became of the backup.", reason="no_verdict")
         output = BackupOutput.model_validate(raw)
         is_copy = job["type"] == JobType.K8S_COPY.value
         wants_volumes = job["script"]["data"]["source"].get("snapshotPersistentVolumes") is not False
@@ -104,7 +102,7 @@ class BackupScript:
             await self.stores.note_proof(job["script"]["data"]["objectstore"])
         if is_copy and verdict.is_usable:
             changes["phase"] = "OFFLOAD_PARTIAL" if verdict.state is JobState.PARTIAL else "OFFLOAD_COMPLETED"
-        return Finish(verdict.state, verdict.message, changes)
+        return Finish(verdict.state, verdict.message, changes, reason=verdict.reason)
 
     async def _forgotten(self, job: Document, output: BackupOutput) -> list[str]:
         """Return the claims that were selected and that Velero does not mention; asked again, since an inventory may be old."""

@@ -99,11 +99,11 @@ async def open_run(
 
 
 async def open_skipped(
-    jobs: Jobs, backup: Document, /, *, cluster: Document | None, offload: Document | None, schedule: Schedule, reason: str
+    jobs: Jobs, backup: Document, /, *, cluster: Document | None, offload: Document | None, schedule: Schedule, text: str, reason: str
 ) -> Document:
     """Open a job that says why a run by schedule was left out; an alert says so too."""
     request = _request(backup, cluster=cluster, request=RunRequest(), offload=offload, schedule=schedule)
-    return await jobs.open(replace(request, skip=reason))
+    return await jobs.open(replace(request, skip=text, skip_reason=reason))
 
 
 def as_it_is_now(backup: Document, /, *, offload: Document | None) -> Update:

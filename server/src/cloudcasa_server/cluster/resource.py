@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudcasa_contract.states import ClusterState
+from cloudcasa_contract.states import ClusterState, JobState
 from pydantic import SecretStr
 from starlette.responses import Response
 
@@ -12,6 +12,7 @@ from ..command.images import Images, replace_registry
 from ..command.service import Outbox
 from ..identity.belonging import NAMESPACES, cluster_of_namespaces
 from ..inventory.service import Inventories
+from ..job.model import Finish
 from ..job.service import Jobs
 from ..kit.bus import Bus
 from ..kit.errors import InvalidError, NotFoundError
@@ -68,7 +69,8 @@ class ClusterHooks(Hooks):
         """End its jobs, drop its commands and inventory, and hang up on its agent."""
         cluster_id = document["_id"]
         await context.service(Outbox).withdraw(cluster_id)
-        await context.service(Jobs).end_all(cluster_id, message=f'The cluster "{document["name"]}" was deleted.')
+        end = Finish(JobState.FAILED, f'The cluster "{document["name"]}" was deleted.', reason="cluster_deleted")
+        await context.service(Jobs).end_all(cluster_id, end=end)
         await context.service(Inventories).forget(cluster_id)
         await context.service(BusBox).bus.publish(session_topic(cluster_id), {})
 

@@ -9,6 +9,7 @@ from typing import Any
 from cloudcasa_contract.states import JobState, JobType
 
 from ..kit.store import Document, Index
+from .reasons import UNEXPLAINED, described
 
 COLLECTION = "jobs"
 FIRST_STEP = "preflight"
@@ -45,6 +46,10 @@ class Finish:
     state: JobState
     message: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    """Why it did not end COMPLETED: a slug of reasons.py. Only a job that is COMPLETED has none."""
+    remedy: str = ""
+    """What to do in particular; empty: what the catalogue says."""
 
 
 Next = Goto | Wait | Finish
@@ -69,6 +74,8 @@ class JobRequest:
     """The id of the job, if what it is about gives it one: then it is opened once, however often it is tried."""
     skip: str = ""
     """Why nothing is done: the job is SKIPPED from the beginning."""
+    skip_reason: str = ""
+    """The slug of the reason, of reasons.py, when it is skipped."""
 
 
 def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Document:
@@ -96,9 +103,17 @@ def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Docume
         },
     }
     if request.skip:
-        fields |= {"state": JobState.SKIPPED.value, "message": request.skip, "activity": [request.skip], "end_time": int(now)}
+        fields |= final_shown(Finish(JobState.SKIPPED, request.skip, reason=request.skip_reason), now=now) | {"activity": [request.skip]}
         fields["script"] |= {"is_open": False, "is_alert_due": True}
     return fields | ({"_id": request.job_id} if request.job_id else {})
+
+
+def final_shown(end: Finish, /, *, now: float) -> Document:
+    """Return what clients see of a job's end."""
+    fields: Document = {"state": end.state.value, "message": end.message, "end_time": int(now)}
+    if end.state is JobState.COMPLETED:
+        return fields
+    return fields | {"reason": described(end.reason or UNEXPLAINED, message=end.message, remedy=end.remedy)}
 
 
 def step_key(job: Document, step: str, /) -> str:

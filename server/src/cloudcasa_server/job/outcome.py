@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from cloudcasa_contract.frames import Outcome
+from cloudcasa_contract.states import JobState
 
 from ..kit.store import Document
+from .model import Finish
+from .reasons import of_problem
 
 
 def failure_text(command: Document, /) -> str:
@@ -19,9 +22,15 @@ def failure_text(command: Document, /) -> str:
     return with_remedy(problem["text"], problem.get("remedy") or "")
 
 
-def problem_slug(command: Document, /) -> str:
-    """Return the slug of what kept a closed command from being done; empty when there is none."""
-    return str((command["result"].get("problem") or {}).get("slug", ""))
+def failure(command: Document, /) -> Finish | None:
+    """Return the end of a job whose closed command was not done, with the agent's reason and remedy; None when it was done."""
+    text = failure_text(command)
+    if not text:
+        return None
+    problem = command["result"].get("problem") or {}
+    is_unknown = Outcome(command["result"]["outcome"]) is Outcome.UNSUPPORTED
+    reason = "agent_version_unsupported" if is_unknown else of_problem(problem.get("slug", ""))
+    return Finish(JobState.FAILED, text, reason=reason, remedy=problem.get("remedy") or "")
 
 
 def with_remedy(text: str, remedy: str, /) -> str:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any
 
 import structlog
 from cloudcasa_contract.states import JobState
@@ -21,6 +20,7 @@ from ..kit.observe import span
 from ..kit.store import And, Compare, Document, StoreError, Update, eq
 from .metrics import JobMetrics
 from .model import COLLECTION, Finish, Goto, Next, Script, Wait
+from .reasons import of_problem
 from .service import TOPIC, Jobs, final_fields
 
 log = structlog.get_logger(__name__)
@@ -102,38 +102,36 @@ class Runner:
         name = job["script"]["step"]
         if not job["script"].get("waits") and self.jobs.now() - job["script"].get("began_at", job["start_time"]) > self.job_timeout_seconds:
             hours = self.job_timeout_seconds / 3600
-            return Finish(
-                JobState.FAILED, f"The job did not end within {hours:g} hours and is given up. What Velero still does is left alone."
-            )
+            message = f"The job did not end within {hours:g} hours and is given up. What Velero still does is left alone."
+            return Finish(JobState.FAILED, message, reason="job_timeout")
         step = self.scripts.get(job["type"], {}).get(name)
         if step is None:
-            return Finish(
-                JobState.FAILED, f'This server does not know the step "{name}" of a {job["type"]} job. Was it started by a newer server?'
-            )
+            message = f'This server does not know the step "{name}" of a {job["type"]} job. Was it started by a newer server?'
+            return Finish(JobState.FAILED, message, reason="server_too_old")
         try:
             with span(
                 f"{job['type']} {name}", {"cloudcasa.job.id": job["_id"], "cloudcasa.job.type": job["type"], "cloudcasa.job.step": name}
             ):
                 return await step(job)
         except AppError as error:
-            return Finish(JobState.FAILED, error.text)
+            return Finish(JobState.FAILED, error.text, reason=of_problem(error.slug))
         except StoreError:
             raise
         except Exception:
             log.exception("A step of a job failed", job=job["_id"], step=name)
-            return Finish(JobState.FAILED, f'The server failed in the step "{name}". Its log says why; this is a bug.')
+            message = f'The server failed in the step "{name}". Its log says why; this is a bug.'
+            return Finish(JobState.FAILED, message, reason="server_fault")
 
     async def _apply(self, job: Document, following: Next, *, owner: str) -> Document | None:
         match following:
             case Goto(step=step, changes=changes, activity=activity):
                 return await self.jobs.record(job, {**changes, "script.step": step}, activity=activity, owner=owner)
-            case Finish(state=state, message=message, changes=changes):
-                fields: dict[str, Any] = {**changes, **final_fields(state, message, now=self.jobs.now())}
-                ended = await self.jobs.record(job, fields, activity=message, owner=owner)
+            case Finish():
+                ended = await self.jobs.record(job, final_fields(following, now=self.jobs.now()), activity=following.message, owner=owner)
                 if ended is not None:
                     if self.metrics:
                         self.metrics.ended(ended)
-                    log.info("Job ended", job=job["_id"], type=job["type"], state=state.value)
+                    log.info("Job ended", job=job["_id"], type=job["type"], state=following.state.value, reason=following.reason)
                 return None
             case Wait():
                 return await self._park(job, following, owner=owner)

@@ -15,7 +15,7 @@ from ..kit.clock import Clock
 from ..kit.errors import InvalidError
 from ..kit.rest import Documents
 from ..kit.store import And, Collection, Compare, Document, Query, Store, Update, eq
-from .model import ACTIVITY_CHARACTERS, ACTIVITY_LIMIT, JobRequest, job_fields
+from .model import ACTIVITY_CHARACTERS, ACTIVITY_LIMIT, Finish, JobRequest, final_shown, job_fields
 from .slots import TURNS, WAITS_ON
 from .volumes import Volumes, rows_on_the_way
 
@@ -142,10 +142,10 @@ class Jobs:
         await self.note(job["_id"], text if text != last else "", changes=_progress_fields(job, progress))
         await self.volumes.record(job, rows_on_the_way(job, progress))
 
-    async def end_all(self, cluster_id: str, /, *, message: str) -> None:
-        """Fail every running job of a cluster that is no more."""
+    async def end_all(self, cluster_id: str, /, *, end: Finish) -> None:
+        """End every running job of a cluster that is no more."""
         for job in await self._jobs.find(And((eq("cluster", cluster_id), _OPEN))):
-            ended = await self._jobs.update(job["_id"], Update(set=final_fields(JobState.FAILED, message, now=self.now())), expected=_OPEN)
+            ended = await self._jobs.update(job["_id"], Update(set=final_fields(end, now=self.now())), expected=_OPEN)
             if ended is not None:
                 await self.volumes.close(ended)
                 await self.tell_definitions(ended)
@@ -183,10 +183,10 @@ def _is_before(job: Document, other: Document) -> bool:
     return is_first or other["state"] != JobState.PENDING.value
 
 
-def final_fields(state: JobState, message: str, /, *, now: float) -> dict[str, Any]:
+def final_fields(end: Finish, /, *, now: float) -> dict[str, Any]:
     """Return the fields that end a job."""
-    ended = {"state": state.value, "message": message, "end_time": int(now), "script.is_open": False}
-    return ended | {"script.is_alert_due": True} if state in ALERTING else ended
+    ended = {**end.changes, **final_shown(end, now=now), "script.is_open": False}
+    return ended | {"script.is_alert_due": True} if end.state in ALERTING else ended
 
 
 def _shown_on(collection: str, latest: Sequence[Document]) -> Mapping[str, Any]:

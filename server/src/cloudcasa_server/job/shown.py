@@ -89,6 +89,16 @@ class PvcProgressShown(ShownModel):
     snapshot_progress_percentage: int | None = None
 
 
+class JobReason(ShownModel):
+    """Why a job did not end COMPLETED: one of docs/reference/reasons.md."""
+
+    slug: str
+    sentence: str
+    """What happened in general; the job's message says it in particular."""
+    remedy: str
+    """What to do about it."""
+
+
 class JobShown(ShownModel):
     """A job: the server writes all of it."""
 
@@ -104,6 +114,8 @@ class JobShown(ShownModel):
     """When it was opened, in seconds since 1970."""
     end_time: int | None = None
     """When it ended; absent before."""
+    reason: JobReason | None = None
+    """Why it did not end COMPLETED; absent before it has ended, and when all is well."""
     activity: list[str]
     """Progress, a line each."""
     phase: str | None = None

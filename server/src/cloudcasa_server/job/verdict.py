@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from cloudcasa_contract.commands import BackupOutput, RestoreOutput, VolumeResult
 from cloudcasa_contract.states import JobState, VeleroPhase
 
+from .clues import clue
+
 _SHOWN = 5
+_LOST = "was not restored"
+"""What the agent says of a claim whose data did not come back."""
 _SNAPSHOT_METHODS = {"CSISnapshot", "NativeSnapshot"}
 
 
@@ -22,6 +26,8 @@ class Verdict:
 
     state: JobState
     message: str
+    reason: str = ""
+    """Why it is not COMPLETED: a slug of reasons.py."""
 
     @property
     def is_usable(self) -> bool:
@@ -41,14 +47,32 @@ def judge(
     if output.phase not in {VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED}:
         reasons = [output.failure_reason, *output.artifacts.errors[:_SHOWN]]
         why = "; ".join(reason for reason in reasons if reason) or "Velero gave no reason; see the job's log"
-        return Verdict(JobState.FAILED, f'{what} failed, Velero ended with "{output.phase}": {why}.')
+        general = "validation_failed" if output.phase == VeleroPhase.FAILED_VALIDATION else "velero_failed"
+        return Verdict(JobState.FAILED, f'{what} failed, Velero ended with "{output.phase}": {why}.', clue(reasons, otherwise=general))
     troubles = list(_troubles(output, needs_data=needs_data, needs_volumes=needs_volumes))
     if forgotten:
         named = _some([f"volume {claim}" for claim in forgotten])
         troubles.append(f"{named} selected, but Velero says nothing of the data")
     if not troubles:
         return Verdict(JobState.COMPLETED, f"{what} successful")
-    return Verdict(JobState.PARTIAL, f"{what} finished in part: {'; '.join(troubles)}.")
+    message = f"{what} finished in part: {'; '.join(troubles)}."
+    return Verdict(JobState.PARTIAL, message, _partial_reason(output, needs_data=needs_data, needs_volumes=needs_volumes))
+
+
+def _partial_reason(output: BackupOutput | RestoreOutput, *, needs_data: bool, needs_volumes: bool) -> str:
+    """Return what the words of the errors stand for, else what kind of trouble it is, the worst first."""
+    artifacts = output.artifacts
+    bad = [volume for volume in artifacts.volumes if volume_trouble(volume, needs_data=needs_data, needs_volumes=needs_volumes)]
+    is_restore = isinstance(output, RestoreOutput)
+    if any(not volume.skipped_reason for volume in bad):
+        general = "restore_data_not_restored" if is_restore else "volume_failed"
+    elif output.errors or artifacts.errors:
+        general = "restore_data_not_restored" if is_restore and _LOST in " ".join(artifacts.errors) else "partially_failed"
+    elif artifacts.missing:
+        general = "not_verified"
+    else:
+        general = "partially_failed" if output.phase == VeleroPhase.PARTIALLY_FAILED and not bad else "volume_skipped"
+    return clue((*artifacts.errors, *(volume.skipped_reason for volume in bad)), otherwise=general)
 
 
 def _troubles(output: BackupOutput | RestoreOutput, *, needs_data: bool, needs_volumes: bool) -> Iterator[str]:

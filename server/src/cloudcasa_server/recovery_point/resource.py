@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudcasa_contract.states import JobState, JobType, RecoveryPointState
 
@@ -10,7 +10,7 @@ from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..job.model import FIRST_STEP, Finish, Goto, JobRequest, Next, Script, Wait, step_key
-from ..job.outcome import failure_text
+from ..job.outcome import failure
 from ..job.service import Jobs
 from ..kit.errors import InvalidError
 from ..kit.rest import Change, Docs, Documents, Hooks, Recorder, RequestContext, Resource, within
@@ -101,7 +101,7 @@ class DeleteScript:
             place = job["script"]["data"]["place"]
             message = f"The recovery point is forgotten. Its cluster was deleted, so nothing could delete its data: remove {place} by hand."
             await self._drop(job, message)
-            return Finish(JobState.PARTIAL, message)
+            return Finish(JobState.PARTIAL, message, reason="point_orphaned")
         return Goto("send", {"state": JobState.RUNNING.value}, "Deleting the backup and its data")
 
     async def send(self, job: Document, /) -> Next:
@@ -116,10 +116,10 @@ class DeleteScript:
         command = await self.outbox.find_by_key(step_key(job, "send"))
         if command is None or not CommandState(command["state"]).is_final:
             return Wait()
-        if text := failure_text(command):
-            message = f"Could not delete the data: {text} Delete the recovery point again to try once more."
+        if failed := failure(command):
+            message = f"Could not delete the data: {failed.message} Delete the recovery point again to try once more."
             await self.points.collection.update(job["backup_inst"], Update(set={"message": message}))
-            return Finish(JobState.FAILED, message)
+            return replace(failed, message=message)
         return Goto("forget")
 
     async def forget(self, job: Document, /) -> Next:

@@ -12,7 +12,7 @@ from ..backup.model import object_name
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
-from ..job.outcome import failure_text, problem_slug
+from ..job.outcome import failure
 from ..job.service import Jobs
 from ..job.verdict import judge
 from ..job.volumes import rows_in_the_end
@@ -37,12 +37,12 @@ class RestoreScript:
         """Skip a restore that cannot start."""
         cluster = await self.jobs.store.collection("kubeclusters").get(job["cluster"])
         if cluster is None:
-            return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.')
+            return Finish(JobState.FAILED, f'The cluster "{job["cluster_name"]}" was deleted.', reason="cluster_deleted")
         if skip := skip_reason(cluster):
-            return Finish(JobState.SKIPPED, skip)
+            return Finish(JobState.SKIPPED, skip, reason="skipped_not_active")
         point = await self.points.find(job["backup_inst"])
         if point is None or point["state"] != RecoveryPointState.READY.value:
-            return Finish(JobState.FAILED, "The recovery point was deleted before the restore began.")
+            return Finish(JobState.FAILED, "The recovery point was deleted before the restore began.", reason="point_gone")
         payload = restore_payload(job["script"]["data"]["restore"], point=point, restore_name=object_name(job))
         settled = {
             "state": JobState.RUNNING.value,
@@ -63,16 +63,14 @@ class RestoreScript:
         command = await self.outbox.find_by_key(step_key(job, "send"))
         if command is None or not CommandState(command["state"]).is_final:
             return Wait()
-        if text := failure_text(command):
-            return Finish(JobState.FAILED, text, {"script.problem": problem_slug(command)})
-        return Goto("judge")
+        return failure(command) or Goto("judge")
 
     async def judge(self, job: Document, /) -> Next:
         """Say how the restore ended."""
         command = await self.outbox.find_by_key(step_key(job, "send"))
         raw = command["result"]["output"] if command else None
         if raw is None:
-            return Finish(JobState.FAILED, "The agent answered without saying what became of the restore.")
+            return Finish(JobState.FAILED, "The agent answered without saying what became of the restore.", reason="no_verdict")
         output = RestoreOutput.model_validate(raw)
         await self.jobs.volumes.record(job, rows_in_the_end(job, output.artifacts.volumes))
         verdict = judge(output, needs_volumes=bool(job["script"]["data"]["payload"]["restore_volumes"]))
@@ -82,4 +80,4 @@ class RestoreScript:
             "num_errors": max(output.errors, len(output.artifacts.errors)),
             "num_warnings": max(output.warnings, len(output.artifacts.warnings)),
         }
-        return Finish(verdict.state, verdict.message, counts)
+        return Finish(verdict.state, verdict.message, counts, reason=verdict.reason)
