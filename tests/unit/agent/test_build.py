@@ -19,6 +19,8 @@ from cloudcasa_agent.velero.build import (
     label_selector,
 )
 from cloudcasa_agent.velero.resources import label_value, location_name
+from cloudcasa_agent.velero.restore_rules import build_rules
+from cloudcasa_contract.commands import ObjectRef
 
 from tests.support.agent_builders import IMAGES, a_backup_command, a_delete_command, a_restore_command, a_storage, an_ensure_command
 
@@ -30,12 +32,18 @@ BACKUPS = {
     "snapshot-only": (a_backup_command(namespaces=("app",), move_data=False).model_copy(update={"record": '{"version":1}'}), {"app"}),
     "no-volumes": (a_backup_command(namespaces=("app-*",), snapshot_volumes=False, included_resources=("deployments",)), set()),
 }
+OF_APP = ObjectRef(kind="ConfigMap", namespace="app", name="settings")
 RESTORES = {
     "everything": a_restore_command(),
     "mapped": a_restore_command(
         namespaces=("app",), namespace_map={"app": "app2"}, included_resources=("pods",), label_selector={"a": "b"}
     ),
     "no-volumes": a_restore_command(restore_volumes=False),
+    "changed": a_restore_command(
+        existing="update", preserve_node_ports=True, parallel_downloads=4, storage_class_map={"slow": "fast"}, namespaces=("app",)
+    ),
+    "objects": a_restore_command(objects=(OF_APP, ObjectRef(kind="Secret", namespace="db", name="login"))),
+    "objects-of-the-cluster": a_restore_command(objects=(ObjectRef(kind="ClusterRole", name="reader"),)),
 }
 
 
@@ -48,6 +56,16 @@ def test_backup_is_as_in_the_golden_file(case, golden):
 @pytest.mark.parametrize("case", RESTORES)
 def test_restore_is_as_in_the_golden_file(case, golden):
     golden(f"restore-{case}.json", build_restore(RESTORES[case], command_id="c-1", namespace=NAMESPACE))
+
+
+@pytest.mark.parametrize("case", ["changed", "objects", "objects-of-the-cluster"])
+def test_rules_of_a_restore_are_as_in_the_golden_file(case, golden):
+    made = build_rules(RESTORES[case], command_id="c-1", namespace=NAMESPACE)
+    golden(f"restore-{case}-rules.json", [item | {"data": json.loads(item["data"]["rules.yaml"])} for item in made])
+
+
+def test_restore_without_choices_has_no_rules():
+    assert build_rules(RESTORES["everything"], command_id="c-1", namespace=NAMESPACE) == ()
 
 
 def test_delete_request_is_as_in_the_golden_file(golden):

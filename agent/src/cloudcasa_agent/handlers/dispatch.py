@@ -38,6 +38,7 @@ _KNOWN_KINDS = frozenset(
         "engine.ensure",
         "backup.run",
         "restore.run",
+        "restore.run.2",
         "backup.delete",
         "inventory.collect",
         "storage.ensure",

@@ -18,6 +18,7 @@ from .resources import (
     BACKUP_NAME_LABEL,
     BACKUP_UID_LABEL,
     BACKUPS,
+    BORROWED_LABEL,
     DELETE_REQUESTS,
     DOWNLOAD_REQUESTS,
     RESTORES,
@@ -26,6 +27,7 @@ from .resources import (
     label_value,
     location_name,
 )
+from .restore_rules import modifier_rules, modifiers_name, policy_name
 
 CREDENTIAL_KEY = "cloud"
 REVISION = "cloudcasa.io/store-revision"
@@ -54,19 +56,37 @@ def build_backup(command: BackupRun, *, command_id: str, namespace: str, existin
 
 
 def build_restore(command: RestoreRun, *, command_id: str, namespace: str) -> JsonObject:
-    """Return the Restore for a command; what exists in the cluster is never changed by it."""
+    """Return the Restore for a command, whose names are settled; what exists in the cluster is changed by it only when that was asked for."""
     spec: JsonObject = {
         "backupName": command.backup_name,
         "restorePVs": command.restore_volumes,
-        "existingResourcePolicy": "none",
+        "existingResourcePolicy": "update" if command.existing == "update" else "none",
     }
-    if command.namespaces:
-        spec["includedNamespaces"] = list(command.namespaces)
     if command.namespace_map:
         spec["namespaceMapping"] = dict(command.namespace_map)
-    spec |= _resources(included=command.included_resources, excluded=())
-    spec |= label_selector(command.label_selector)
+    if command.preserve_node_ports:
+        spec["preserveNodePorts"] = True
+    if command.parallel_downloads:
+        spec["uploaderConfig"] = {"parallelFilesDownload": command.parallel_downloads}
+    if modifier_rules(command):
+        spec["resourceModifier"] = {"kind": "ConfigMap", "name": modifiers_name(command_id)}
+    spec |= _chosen_objects(command, command_id=command_id) if command.objects else _chosen(command)
     return _object(RESTORES, name=command.restore_name, namespace=namespace, command_id=command_id) | {"spec": spec}
+
+
+def _chosen(command: RestoreRun) -> JsonObject:
+    spec: JsonObject = {"includedNamespaces": list(command.namespaces)} if command.namespaces else {}
+    return spec | _resources(included=command.included_resources, excluded=()) | label_selector(command.label_selector)
+
+
+def _chosen_objects(command: RestoreRun, *, command_id: str) -> JsonObject:
+    """Return the choice of single objects, of namespaces or of the whole cluster; the filters of the second hold for listed kinds only."""
+    spec: JsonObject = {"resourcePolicy": {"kind": "configmap", "name": policy_name(command_id)}}
+    namespaces = sorted({item.namespace for item in command.objects if item.namespace})
+    if namespaces:
+        return spec | {"includedNamespaces": namespaces}
+    kinds = sorted({item.kind.lower() for item in command.objects})
+    return spec | {"includeClusterResources": True, "includedResources": kinds}
 
 
 def build_delete_request(command: BackupDelete, *, command_id: str, namespace: str, backup_uid: str) -> JsonObject:
@@ -99,6 +119,7 @@ def build_storage_location(target: StorageTarget, *, namespace: str) -> JsonObje
             "config": _location_config(target),
             "accessMode": "ReadOnly" if target.read_only else "ReadWrite",
             "validationFrequency": "1m0s",
+            **({"backupSyncPeriod": "0s"} if target.read_only else {}),
         },
     }
 
@@ -118,6 +139,7 @@ def build_storage_secret(target: StorageTarget, *, namespace: str) -> JsonObject
 
 def _storage_metadata(target: StorageTarget, *, namespace: str) -> JsonObject:
     labels = {"app.kubernetes.io/managed-by": "cloudcasa", STORE_LABEL: target.objectstore_id}
+    labels |= {BORROWED_LABEL: "true"} if target.read_only else {}
     annotations = {REVISION: str(target.revision)}
     return {"name": location_name(target), "namespace": namespace, "labels": labels, "annotations": annotations}
 

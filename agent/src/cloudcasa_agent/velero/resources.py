@@ -18,6 +18,7 @@ BACKUP_REPOSITORIES = Resource(VELERO_GROUP, "v1", "backuprepositories", "Backup
 DELETE_REQUESTS = Resource(VELERO_GROUP, "v1", "deletebackuprequests", "DeleteBackupRequest")
 DOWNLOAD_REQUESTS = Resource(VELERO_GROUP, "v1", "downloadrequests", "DownloadRequest")
 STATUS_REQUESTS = Resource(VELERO_GROUP, "v1", "serverstatusrequests", "ServerStatusRequest")
+POD_VOLUME_BACKUPS = Resource(VELERO_GROUP, "v1", "podvolumebackups", "PodVolumeBackup")
 DATA_UPLOADS = Resource(VELERO_GROUP, "v2alpha1", "datauploads", "DataUpload")
 DATA_DOWNLOADS = Resource(VELERO_GROUP, "v2alpha1", "datadownloads", "DataDownload")
 
@@ -43,6 +44,10 @@ CRD_NAMES = tuple(
 
 STORE_LABEL = "cloudcasa.io/objectstore"
 """On a location and its Secret: the id of the object store."""
+BORROWED_LABEL = "cloudcasa.io/borrowed"
+"""On what is on this cluster only while a restore reads another cluster's prefix, and goes after it."""
+RULES_LABEL = "cloudcasa.io/restore-rules"
+KEPT_LABEL = "cloudcasa.io/kept-result"
 STORAGE_LABEL = "velero.io/storage-location"
 BACKUP_NAME_LABEL = "velero.io/backup-name"
 BACKUP_UID_LABEL = "velero.io/backup-uid"

@@ -15,7 +15,7 @@ from .engine import EngineEnsure, EngineImages, EngineOutput
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
 from .restore import RestoreOutput, RestoreRun
 from .results import Artifacts, Problem, VolumeResult
-from .scope import RestoreScope
+from .scope import ObjectRef, RestoreScope
 from .storage import (
     AzureAccess,
     StorageEnsure,
@@ -63,6 +63,7 @@ __all__ = [
     "EngineOutput",
     "Inventory",
     "InventoryCollect",
+    "ObjectRef",
     "Output",
     "Problem",
     "PvcInfo",

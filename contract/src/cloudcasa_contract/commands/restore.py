@@ -13,8 +13,12 @@ from .scope import RestoreScope
 class RestoreRun(RestoreScope):
     """Restore from a Velero backup and wait for the end."""
 
-    kind: Literal["restore.run"] = "restore.run"
+    kind: Literal["restore.run", "restore.run.2"] = "restore.run"
+    """The second one asks for what an agent of the version before does not know and would leave out: such a one must refuse it instead."""
     restore_name: KubernetesName
+    preserve_node_ports: bool = False
+    parallel_downloads: int = 0
+    """Files of one volume that are read at a time; 0: as Velero chooses."""
 
 
 class RestoreOutput(WireModel):
