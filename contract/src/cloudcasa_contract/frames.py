@@ -75,8 +75,6 @@ class Capability(StrEnum):
 
     VELERO_PRO = "velero-pro"
     CLOUD = "cloud"
-    PREFLIGHT = "preflight"
-    """It looks the cluster over on request."""
 
 
 class Hello(WireModel):

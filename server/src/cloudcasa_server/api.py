@@ -19,6 +19,7 @@ from .job import resource as job
 from .kit.openapi import BEARER, Description, describe
 from .kit.rest import Resource, RestApi, RouteDocs, known_access, open_access, requires
 from .migration import resource as migration
+from .notification import resource as notification
 from .object_store.resource import OBJECT_STORES, list_vendor_storage
 from .object_store.shown import VendorStorage
 from .offload import resource as offload
@@ -44,6 +45,8 @@ RESOURCES: tuple[Resource, ...] = (
     job.PVC_PROGRESS,
     ALERTS,
     SYSTEM_ALERTS,
+    notification.NOTIFICATION_CHANNELS,
+    notification.NOTIFICATION_DELIVERIES,
     cloud_account.CLOUD_ACCOUNTS,
     cloud_account.CLOUD_TASKS,
     *INVENTORY_RESOURCES,
@@ -59,12 +62,12 @@ def declare(rest: RestApi, /) -> None:
     rest.route(
         dashboard.PATH, dashboard.show, access=known_access("it counts only what the caller may read elsewhere"), docs=dashboard.DOCS
     )
-    rest.action("kubeclusters", "preflight", cluster.look_over, access=requires("kubeclusters.update"))
     rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))
     rest.action("kubemigrations", "run", migration.run, access=requires("kubeclusters.restore"))
     rest.action("jobs", "cancel", job.cancel)
+    rest.action("notificationchannels", "test", notification.test)
     rest.route(
         cloud_account.CALLBACK_PATH,
         cloud_account.move_to_active,

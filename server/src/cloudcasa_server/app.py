@@ -74,6 +74,9 @@ from .kit.tls import Certificate, ensure_certificate, own_certificate
 from .migrations import MIGRATIONS
 from .monitor.gauges import Gauges
 from .monitor.probes import Monitor, Readiness, install_probes
+from .notification.resource import NOTIFICATION_CHANNELS, NOTIFICATION_DELIVERIES
+from .notification.senders import ChatSender, HookSender, MailSender, MailServer, Sender
+from .notification.service import Notifications
 from .object_store.probe import Probe, TimedProbe
 from .object_store.resource import OBJECT_STORES
 from .object_store.service import ObjectStores
@@ -210,7 +213,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         engine_version=f"{SERVER_VERSION}|{images.velero}|{images.plugin_aws}",
         silence_seconds=settings.silence_seconds,
     )
-    resolver = Resolver(store=store, stores=stores, images=images, clock=clock)
+    resolver = Resolver(store=store, stores=stores, images=images)
     rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
     points = documents(RECOVERY_POINTS)
     schedules = Schedules(
@@ -229,6 +232,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         lease=Lease(store, clock, name="scheduler", seconds=settings.lease_seconds),
         bounds=Bounds(settings.missed_run_seconds),
     )
+    notifications = _notifications(settings, documents(NOTIFICATION_CHANNELS), documents(NOTIFICATION_DELIVERIES))
     backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories, admission=admission)
     scripts = _scripts(backup, points=points, audit=audit)
     runner = Runner(
@@ -257,7 +261,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications),
         services=Services(
             keys,
             schedules,
@@ -271,11 +275,31 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
             inventories,
             clusters,
             installation,
+            notifications,
             BusBox(bus),
         ),
         metrics=metrics,
         readiness=Readiness(),
     )
+
+
+def _notifications(settings: Settings, channels: Documents, deliveries: Documents) -> Notifications:
+    public_url = settings.public_url.rstrip("/")
+    server = MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        user=settings.smtp_user,
+        password_file=settings.smtp_password_file,
+        ca_file=settings.smtp_ca_file,
+        sender=settings.mail_from,
+    )
+    senders: dict[str, Sender] = {
+        "email": MailSender(server, public_url),
+        "webhook": HookSender(channels.clock, public_url),
+        "slack": ChatSender(public_url),
+    }
+    return Notifications(channels, deliveries, senders)
 
 
 def _scripts(backup: BackupScript, *, points: Documents, audit: AuditLog) -> Mapping[str, Script]:

@@ -31,6 +31,8 @@ MODULE_OF = {
 WITHOUT_MODULE = {
     "policies": "schedules come with the module policy; until then policies are made by the API",
     "alerts": "alerts come with the module alert_info, together with their delivery",
+    "notificationchannels": "comes with the modules of issue 5, part J",
+    "notificationdeliveries": "shown by the module for channels",
     "systemalerts": "notices of the server for the UI",
     "kubemigrations": "migrations come with the module migration, together with their running",
     "cloudaccounts": "clouds come with modules of their own, together with their reading",

@@ -41,7 +41,6 @@ _KNOWN_KINDS = frozenset(
         "restore.run.2",
         "backup.delete",
         "inventory.collect",
-        "preflight.run",
         "storage.ensure",
         "storage.probe",
         "storage.remove",

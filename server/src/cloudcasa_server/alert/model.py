@@ -16,6 +16,8 @@ COLLECTION = "alerts"
 SYSTEM = "systemalerts"
 DATA_NOT_FOUND = "backup_not_found"
 """The reason of a job when a backup's data is not where the recovery point says."""
+UNTOLD = "is_untold"
+"""The mark of an alert that notification/ has not addressed yet: set with the alert, so that none is forgotten."""
 
 
 class AlertType(StrEnum):

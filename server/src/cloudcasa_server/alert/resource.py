@@ -8,17 +8,21 @@ from __future__ import annotations
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespaces
 from ..kit.rest import READ_METHODS, Docs, Resource, Unique, within
 from ..kit.store import Index
-from .model import COLLECTION, SYSTEM
+from .model import COLLECTION, SYSTEM, UNTOLD
 from .shown import EXAMPLE, SYSTEM_EXAMPLE, AlertShown, SystemAlertShown
 
 ALERTS = Resource(
     name=COLLECTION,
     title="Alert",
     noun="alert",
-    hidden=frozenset({"event", "touched_namespaces"}),
+    hidden=frozenset({"event", "touched_namespaces", UNTOLD}),
     references={"job": "jobs", "cluster": CLUSTERS},
     unique=(Unique(("event",), "There is an alert about this already."),),
-    indexes=(Index("newest", (("_created", -1),)), Index("cluster", (("cluster", 1), ("_created", -1)))),
+    indexes=(
+        Index("newest", (("_created", -1),)),
+        Index("untold", ((UNTOLD, 1), ("_created", 1))),
+        Index("cluster", (("cluster", 1), ("_created", -1))),
+    ),
     methods=READ_METHODS | {"delete", "clear"},
     belongs={CLUSTERS: within("cluster"), NAMESPACES: in_namespaces(cluster="cluster", namespaces="touched_namespaces")},
     docs=Docs(shown=AlertShown, example=EXAMPLE),

@@ -9,7 +9,7 @@ import structlog
 from ..kit.errors import InvalidError
 from ..kit.rest import Documents
 from ..kit.store import And, Compare, Document, Update, eq
-from .model import of_cluster, of_job
+from .model import UNTOLD, of_cluster, of_job
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Alerts:
         if fields is None:
             return
         try:
-            await self.documents.insert(self.documents.new(fields))
+            await self.documents.insert(self.documents.new(fields | {UNTOLD: True}))
         except InvalidError:
             return  # raised already
         log.info("Alert raised", type=fields["type"], event_of=fields["event"], text=fields["description"])

@@ -28,9 +28,11 @@ IDENTITY = frozenset(
         "sessions",
         "providers",
         "userstates",
+        "notificationchannels",
+        "notificationdeliveries",
     }
 )
-"""What USER and VIEWER do not have: who is who, and the record of it."""
+"""What USER and VIEWER do not have: who is who, the record of it, and where the server sends what it knows."""
 _OPEN_TO_ALL = frozenset({"orgs.read"})
 """Of these, what every member may see: the organisation's name."""
 

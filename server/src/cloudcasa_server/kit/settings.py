@@ -96,6 +96,20 @@ class Settings(BaseSettings):
     max_runs_per_store: int = Field(16, ge=0)
     """Runs of backups at once to one object store; further ones wait their turn. Default 16; 0 means any number. A store's
     `max_concurrent_runs` goes before it."""
+    smtp_host: str = ""
+    """Host of the mail server that alerts are sent by. Default none: no mail is sent."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    """Its port. Default 587."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection to it is protected. Default starttls; none only within a trusted network."""
+    smtp_user: str = ""
+    """Name to sign in to it with. Default none: it takes mail without."""
+    smtp_password_file: Path | None = None
+    """File of the password for `smtp_user`, read for each mail, so that it can be exchanged without a restart."""
+    smtp_ca_file: Path | None = None
+    """PEM file of the CA that signed its certificate. Default: the system's."""
+    mail_from: str = ""
+    """Address that mail comes from, such as backup@example.org. Needed with `smtp_host`."""
     shutdown_seconds: float = Field(20.0, gt=0)
     """How long requests may take to end at shutdown, in seconds. Default 20: below Kubernetes' 30."""
     trusted_proxies: list[str] = Field(default_factory=list)
@@ -149,6 +163,10 @@ class Settings(BaseSettings):
             raise ValueError(f'CLOUDCASA_PUBLIC_URL is "{self.public_url}"; it must look like https://backup.example.org')
         if self.otlp_endpoint and urlsplit(self.otlp_endpoint).scheme not in {"https", "http"}:
             raise ValueError(f'CLOUDCASA_OTLP_ENDPOINT is "{self.otlp_endpoint}"; it must look like http://collector:4318')
+        if self.smtp_host and not self.mail_from:
+            raise ValueError("CLOUDCASA_SMTP_HOST needs CLOUDCASA_MAIL_FROM: the address that mail comes from.")
+        if self.smtp_user and not self.smtp_password_file:
+            raise ValueError("CLOUDCASA_SMTP_USER needs CLOUDCASA_SMTP_PASSWORD_FILE.")
         if (self.tls_certificate_file is None) != (self.tls_private_key_file is None):
             raise ValueError("Set both CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE, or neither.")
         if self.tls_ca_file and not self.tls_certificate_file:

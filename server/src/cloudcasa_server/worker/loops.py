@@ -15,6 +15,7 @@ from ..command.service import Outbox
 from ..identity import AuditLog, People
 from ..job.runner import Runner
 from ..kit.store import StoreUnavailableError
+from ..notification.service import Notifications
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Worker:
     people: People
     audit: AuditLog
     scheduler: Scheduler
+    notifications: Notifications
 
     @property
     def _sweep_seconds(self) -> float:
@@ -50,6 +52,8 @@ class Worker:
             tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
             tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
             tasks.create_task(self._for_ever(self.scheduler.look, pause_seconds=SCHEDULE_SECONDS, what="starting what is due"))
+            tasks.create_task(self._for_ever(self.notifications.sweep, pause_seconds=ALERT_SECONDS, what="telling alerts"))
+            tasks.create_task(self._for_ever(self.notifications.prune, pause_seconds=PRUNE_SECONDS, what="dropping old deliveries"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
             tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
             tasks.create_task(self._for_ever(self.audit.sweep, pause_seconds=AUDIT_SECONDS, what="keeping the audit log"))
