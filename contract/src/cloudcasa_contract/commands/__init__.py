@@ -13,8 +13,9 @@ from pydantic import Field, TypeAdapter
 from .backup import RECORD_ANNOTATION, BackupDelete, BackupOutput, BackupRun, DeleteOutput, Selection
 from .engine import EngineEnsure, EngineImages, EngineOutput
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
+from .preflight import PreflightOutput, PreflightRun, StorageAddress
 from .restore import RestoreOutput, RestoreRun
-from .results import Artifacts, Problem, VolumeResult
+from .results import Artifacts, Finding, Problem, Severity, VolumeResult
 from .scope import ObjectRef, RestoreScope
 from .storage import (
     AzureAccess,
@@ -34,13 +35,13 @@ AGENT_NAMESPACE = "cloudcasa-io"
 """The namespace of the agent and of its own Velero on every client cluster. Source: seed."""
 
 Command = Annotated[
-    EngineEnsure | BackupRun | RestoreRun | BackupDelete | InventoryCollect | StorageEnsure | StorageProbe | StorageRemove,
+    EngineEnsure | BackupRun | RestoreRun | BackupDelete | InventoryCollect | StorageEnsure | StorageProbe | StorageRemove | PreflightRun,
     Field(discriminator="kind"),
 ]
 COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
 
 Output = Annotated[
-    EngineOutput | BackupOutput | RestoreOutput | DeleteOutput | Inventory | StorageEnsured | StorageProbed | StorageRemoved,
+    EngineOutput | BackupOutput | RestoreOutput | DeleteOutput | Inventory | StorageEnsured | StorageProbed | StorageRemoved | PreflightOutput,
     Field(discriminator="kind"),
 ]
 OUTPUT_ADAPTER: TypeAdapter[Output] = TypeAdapter(Output)
@@ -61,16 +62,21 @@ __all__ = [
     "EngineEnsure",
     "EngineImages",
     "EngineOutput",
+    "Finding",
     "Inventory",
     "InventoryCollect",
     "ObjectRef",
     "Output",
+    "PreflightOutput",
+    "PreflightRun",
     "Problem",
     "PvcInfo",
     "RestoreOutput",
     "RestoreRun",
     "RestoreScope",
     "Selection",
+    "Severity",
+    "StorageAddress",
     "StorageClassInfo",
     "StorageEnsure",
     "StorageEnsured",

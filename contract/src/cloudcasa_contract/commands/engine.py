@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..base import WireModel, WireSecret
-from .results import Problem
+from .results import Finding, Problem
 
 
 class EngineImages(WireModel):
@@ -23,6 +23,8 @@ class EngineEnsure(WireModel):
     images: EngineImages
     repository_password: WireSecret
     """Written to `velero-repo-credentials` before Velero's first start, since Velero would otherwise make one of its own."""
+    allow_foreign_velero: bool = False
+    """Install beside a Velero that is there already, if its definitions can be shared."""
 
 
 class EngineOutput(WireModel):
@@ -31,5 +33,7 @@ class EngineOutput(WireModel):
     kind: Literal["engine.ensure"] = "engine.ensure"
     velero_version: str
     plugins: tuple[str, ...] = ()
-    findings: tuple[Problem, ...] = ()
+    findings: tuple[Finding, ...] = ()
     """Not fatal: no VolumeSnapshotClass for a driver, no CSI driver."""
+    update_problem: Problem | None = None
+    """Why the images of the command are not what runs: the update failed and was taken back."""

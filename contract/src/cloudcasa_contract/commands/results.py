@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from ..base import WireModel
@@ -14,6 +16,24 @@ class Problem(WireModel):
     """Such as `foreign-velero`, `storage-unreachable`, `namespace-not-found`."""
     text: str
     remedy: str = ""
+
+
+class Severity(StrEnum):
+    """How much a finding of the pre-flight matters."""
+
+    BLOCKS = "blocks"
+    """Nothing, or nothing that can be trusted, is backed up until it is mended."""
+    DEGRADES = "degrades"
+    """Some of the work cannot be done, such as the data of some volumes."""
+    NOTE = "note"
+    """Worth knowing; nothing is lost by it."""
+
+
+class Finding(Problem):
+    """What the pre-flight found wanting on a cluster."""
+
+    severity: str = Severity.DEGRADES.value
+    """One of `Severity`; a reader shows one that it does not know as it is."""
 
 
 class VolumeResult(WireModel):
