@@ -26,6 +26,8 @@ from cloudcasa_contract.commands import (
     Inventory,
     InventoryCollect,
     Output,
+    PreflightOutput,
+    PreflightRun,
     Problem,
     PvcInfo,
     RestoreOutput,
@@ -92,6 +94,8 @@ def answer(command: CommandFrame) -> Output | Problem:
             return StorageProbed()
         case StorageRemove():
             return StorageRemoved(locations=1)
+        case PreflightRun():
+            return PreflightOutput(checked_at=datetime.now(UTC))
 
 
 Answer = Callable[[CommandFrame], Output | Problem | None]
@@ -108,6 +112,7 @@ class ScriptedAgent:
     ssl_context: ssl.SSLContext | None = None
     running: tuple[str, ...] = ()
     protocols: tuple[int, ...] = (1,)
+    capabilities: frozenset[str] = frozenset()
     instance: str = field(default_factory=lambda: uuid4().hex)
     frames: list[Any] = field(default_factory=list)
     commands: list[CommandFrame] = field(default_factory=list)
@@ -145,6 +150,7 @@ class ScriptedAgent:
             agent_version="0.1.0",
             kubernetes_version="v1.36.0",
             running=tuple(map(CommandId, self.running)),
+            capabilities=self.capabilities,
         )
 
     async def send(self, frame: AgentFrame) -> None:

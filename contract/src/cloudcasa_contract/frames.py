@@ -77,8 +77,6 @@ class Capability(StrEnum):
     CLOUD = "cloud"
     PREFLIGHT = "preflight"
     """It looks the cluster over on request."""
-    SELF_UPDATE = "self-update"
-    """It exchanges its own image, and takes the old one back when the new one does not come up."""
 
 
 class Hello(WireModel):
@@ -95,8 +93,6 @@ class Hello(WireModel):
     capabilities: frozenset[str] = frozenset()
     running: tuple[CommandId, ...] = ()
     """Commands this process works on: not delivered again."""
-    image: str = ""
-    """The image that this process runs from, empty outside of a pod."""
 
 
 class Welcome(WireModel):

@@ -62,6 +62,7 @@ def declare(rest: RestApi, /) -> None:
     rest.route(
         dashboard.PATH, dashboard.show, access=known_access("it counts only what the caller may read elsewhere"), docs=dashboard.DOCS
     )
+    rest.action("kubeclusters", "preflight", cluster.look_over, access=requires("kubeclusters.update"))
     rest.action("kubebackups", "run", backup.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))

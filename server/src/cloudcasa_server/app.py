@@ -213,7 +213,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         engine_version=f"{SERVER_VERSION}|{images.velero}|{images.plugin_aws}",
         silence_seconds=settings.silence_seconds,
     )
-    resolver = Resolver(store=store, stores=stores, images=images)
+    resolver = Resolver(store=store, stores=stores, images=images, clock=clock)
     rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
     points = documents(RECOVERY_POINTS)
     schedules = Schedules(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cloudcasa_agent.velero.detect import choose_snapshot_class, find_foreign, is_velero, snapshot_gaps
-from cloudcasa_agent.velero.install import pod_trouble
+from cloudcasa_agent.velero.detect import choose_snapshot_class, is_velero
 from cloudcasa_agent.velero.inventory import describe_claims, describe_classes, parse_quantity
+from cloudcasa_agent.velero.troubles import pod_trouble
 from cloudcasa_contract.commands import StorageClassInfo
 
 from tests.support.agent_builders import a_deployment
@@ -25,12 +25,6 @@ from tests.support.agent_builders import a_deployment
 )
 def test_velero_is_recognised(deployment, expected):
     assert is_velero(deployment) is expected
-
-
-def test_our_own_velero_is_not_foreign():
-    ours, theirs = a_deployment(namespace="cloudcasa-io"), a_deployment(namespace="tools")
-    assert find_foreign([ours], namespace="cloudcasa-io") is None
-    assert find_foreign([ours, theirs], namespace="cloudcasa-io") is theirs
 
 
 def a_class(name, *, driver="d", label=False, default=False):
@@ -53,11 +47,6 @@ def a_class(name, *, driver="d", label=False, default=False):
 )
 def test_snapshot_class_is_the_one_velero_takes(classes, chosen):
     assert choose_snapshot_class("d", snapshot_classes=classes) == chosen
-
-
-def test_class_without_snapshot_class_is_a_finding():
-    gaps = snapshot_gaps([{"metadata": {"name": "fast"}, "provisioner": "d"}], snapshot_classes=[])
-    assert [gap.slug for gap in gaps] == ["no-snapshot-class"]
 
 
 @pytest.mark.parametrize(("text", "size"), [("1Gi", 2**30), ("1500m", 1), ("2G", 2 * 10**9), ("7", 7), ("1e3", 1000), ("?", 0)])

@@ -82,7 +82,7 @@ def _channel(settings: Settings, *, client: KubeClient, outbox: Outbox, dispatch
             agent_version=__version__,
             kubernetes_version=kubernetes_version,
             platform=settings.platform,
-            capabilities=frozenset({Capability.VELERO_PRO.value}),
+            capabilities=frozenset({Capability.VELERO_PRO.value, Capability.PREFLIGHT.value}),
             running=dispatcher.running,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from cloudcasa_contract.commands import BackupOutput, BackupRun
 
@@ -39,6 +40,7 @@ async def run_backup(command: BackupRun, *, context: Context) -> BackupOutput:
 
 async def _create(command: BackupRun, *, context: Context) -> JsonObject:
     drive = context.drive()
+    command = without_foreign(command, namespaces=context.engine.foreign_namespaces)
     existing = await _existing_namespaces(command, drive=drive)
     async with context.engine.storage_lock:
         storage = await ensure_storage(drive.client, command.storage, namespace=drive.namespace)
@@ -47,6 +49,14 @@ async def _create(command: BackupRun, *, context: Context) -> JsonObject:
     async with context.engine.start_lock:
         await ensure_kinds_known(drive)
         return await create_or_find(drive, BACKUPS, body)
+
+
+def without_foreign(command: BackupRun, *, namespaces: Collection[str]) -> BackupRun:
+    """Return the command so that it leaves out the namespaces of another Velero, which hold its password and its own bookkeeping."""
+    if not namespaces:
+        return command
+    excluded = (*command.selection.excluded_namespaces, *sorted(set(namespaces) - set(command.selection.excluded_namespaces)))
+    return command.model_copy(update={"selection": command.selection.model_copy(update={"excluded_namespaces": excluded})})
 
 
 async def _existing_namespaces(command: BackupRun, *, drive: Drive) -> set[str]:

@@ -24,6 +24,8 @@ class Engine:
     """What keeps the engine from working now; told with each heartbeat."""
     is_installed: bool = False
     """This process has seen the engine work; from then on its absence is a problem."""
+    foreign_namespaces: frozenset[str] = frozenset()
+    """Those of another Velero, which are kept out of our backups: they hold its password."""
     storage_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two commands on one store must not both apply its location."""
     install_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -41,6 +41,7 @@ _KNOWN_KINDS = frozenset(
         "restore.run.2",
         "backup.delete",
         "inventory.collect",
+        "preflight.run",
         "storage.ensure",
         "storage.probe",
         "storage.remove",

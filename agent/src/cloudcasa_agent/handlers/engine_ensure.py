@@ -16,10 +16,11 @@ async def run_engine_ensure(command: EngineEnsure, *, context: Context) -> Engin
     async with engine.install_lock:
         context.drive().say(phase="Installing", activity="Bringing up the engine.")
         try:
-            output = await ensure_engine(engine.client, command, namespace=engine.namespace, start_lock=engine.start_lock)
+            ensured = await ensure_engine(engine.client, command, namespace=engine.namespace, start_lock=engine.start_lock)
         except AgentError as error:
             engine.problem = error.as_problem()
             raise
         engine.problem = None
         engine.is_installed = True
-        return output
+        engine.foreign_namespaces = ensured.foreign_namespaces
+        return ensured.output

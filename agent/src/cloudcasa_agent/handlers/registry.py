@@ -11,6 +11,7 @@ from cloudcasa_contract.commands import (
     EngineEnsure,
     InventoryCollect,
     Output,
+    PreflightRun,
     RestoreRun,
     StorageEnsure,
     StorageProbe,
@@ -22,6 +23,7 @@ from .backup_run import run_backup
 from .context import Context
 from .engine_ensure import run_engine_ensure
 from .inventory_collect import run_inventory
+from .preflight_run import run_preflight
 from .restore_run import run_restore
 from .storage_ensure import run_storage_ensure
 from .storage_probe import run_storage_probe
@@ -47,5 +49,7 @@ async def handle(command: Command, context: Context) -> Output:
             return await run_storage_probe(command)
         case StorageRemove():
             return await run_storage_remove(command, context=context)
+        case PreflightRun():
+            return await run_preflight(command, context=context)
         case _:
             assert_never(command)

@@ -83,7 +83,8 @@ def _has(definition: JsonObject, path: str) -> bool:
 
 def _holds(schema: Mapping[str, Any], path: list[str]) -> bool:
     for name in path:
-        schema = (schema.get("properties") or {}).get(name)  # type: ignore[assignment] - an absent one ends the walk
-        if schema is None:
+        properties = schema.get("properties") or {}
+        if name not in properties:
             return False
+        schema = properties[name]
     return True

@@ -9,7 +9,7 @@ class ForeignVeleroError(AgentError):
     """Somebody else's Velero is on the cluster."""
 
     slug = "foreign-velero"
-    remedy = "Remove that Velero, or register the cluster as a Velero cluster instead. Two of them would share one set of definitions."
+    remedy = "Remove that Velero, or allow both. Two of them share one set of definitions."
 
 
 class RepositoryPasswordError(AgentError):

@@ -8,44 +8,103 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import dataclass
 
-from cloudcasa_contract.commands import EngineEnsure, EngineImages, EngineOutput, Problem
+from cloudcasa_contract.commands import EngineEnsure, EngineImages, EngineOutput, Finding, Problem, Severity
 
 from cloudcasa_agent.kit.logging import get_logger
 from cloudcasa_agent.kit.timeout import Timeout
 from cloudcasa_agent.kube import AlreadyExistsError, EventKind, JsonObject, KubeClient
-from cloudcasa_agent.kube.resources import BY_KIND, CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, SECRETS
+from cloudcasa_agent.kube.resources import BY_KIND, CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, DEPLOYMENTS, JOBS, SECRETS
 
 from . import manifests
-from .detect import check_foreign, find_gaps
-from .errors import EngineInstallError, RepositoryPasswordError
+from .errors import EngineInstallError, ForeignVeleroError, RepositoryPasswordError
+from .foreign import Foreign, find_others, judge_others
 from .idle import wait_idle
+from .preflight import look_at_volumes
 from .resources import CRD_NAMES, STATUS_REQUESTS
+from .troubles import pods_trouble
 
 _INSTALL_SECONDS = 300.0
 _SETTLE_SECONDS = 20.0
 _CRD_IMAGE = "cloudcasa.io/velero-image"
-_FATAL_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
+OWN_DEFINITION = "cloudcasa.io/made-by-agent"
+"""The annotation of a definition that was not there before us."""
 _log = get_logger("velero")
 
 
-async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace: str, start_lock: asyncio.Lock) -> EngineOutput:
-    """Check the cluster and install or update the engine, which waits for running backups. Raises the errors of `errors.py`."""
-    budget = Timeout(_INSTALL_SECONDS)
-    await check_foreign(client, namespace=namespace)
+@dataclass(frozen=True)
+class Ensured:
+    """What came of it, and the namespaces that another Velero has."""
+
+    output: EngineOutput
+    foreign_namespaces: frozenset[str]
+
+
+async def ensure_engine(client: KubeClient, command: EngineEnsure, *, namespace: str, start_lock: asyncio.Lock) -> Ensured:
+    """Check the cluster and install or update the engine, which waits for running backups. Raises the errors of `errors.py`.
+
+    An update that fails is taken back: what ran before runs again, and the output says why.
+    """
+    foreign, beside = await _check_others(client, command, namespace=namespace)
     await client.apply(BY_KIND["Namespace"], manifests.namespace_labels(namespace=namespace))
     await _ensure_password(client, command, namespace=namespace)
     for item in manifests.rights(namespace=namespace):
         await client.apply(BY_KIND[item["kind"]], item)
-    await _ensure_definitions(client, command.images, namespace=namespace, budget=budget)
+    before = images_of(await client.find(DEPLOYMENTS, name=manifests.SERVER, namespace=namespace))
+    problem = None
+    try:
+        if not foreign.namespaces:
+            await _ensure_definitions(client, command.images, namespace=namespace, budget=Timeout(_INSTALL_SECONDS))
+        version, plugins = await _roll_out(client, command.images, namespace=namespace, start_lock=start_lock)
+    except EngineInstallError as error:
+        if before is None or before == command.images:
+            raise
+        _log.warning("The update of the engine failed, going back", reason=error.text, image=before.velero)
+        version, plugins = await _roll_out(client, before, namespace=namespace, start_lock=start_lock)
+        problem = taken_back(error, wanted=command.images, before=before)
+    _log.info("Engine is ready", velero_version=version)
+    findings = (*beside, *await look_at_volumes(client))
+    return Ensured(EngineOutput(velero_version=version, plugins=plugins, findings=findings, update_problem=problem), foreign.namespaces)
+
+
+async def _check_others(client: KubeClient, command: EngineEnsure, *, namespace: str) -> tuple[Foreign, tuple[Finding, ...]]:
+    """Return what another Velero has here, and what is to be told of it. Raises ForeignVeleroError when ours must not be beside it."""
+    foreign = await find_others(client, namespace=namespace)
+    finding = judge_others(foreign, is_allowed=command.allow_foreign_velero, image=command.images.velero)
+    if finding is not None and finding.severity == Severity.BLOCKS.value:
+        raise ForeignVeleroError(finding.text, slug=finding.slug, remedy=finding.remedy)
+    return foreign, (finding,) if finding else ()
+
+
+async def _roll_out(client: KubeClient, images: EngineImages, *, namespace: str, start_lock: asyncio.Lock) -> tuple[str, tuple[str, ...]]:
+    """Apply the workloads and return Velero's version and plugins when it answers. Raises EngineInstallError."""
     await client.apply(BY_KIND["ConfigMap"], manifests.node_agent_config(namespace=namespace))
     async with start_lock:
-        await _apply_workloads(client, command.images, namespace=namespace)
+        await _apply_workloads(client, images, namespace=namespace)
     budget = Timeout(_INSTALL_SECONDS)
     await _wait_rollout(client, namespace=namespace, budget=budget)
-    version, plugins = await _ask_status(client, namespace=namespace, budget=budget)
-    _log.info("Engine is ready", velero_version=version)
-    return EngineOutput(velero_version=version, plugins=plugins, findings=await find_gaps(client))
+    return await _ask_status(client, namespace=namespace, budget=budget)
+
+
+def images_of(server: JsonObject | None, /) -> EngineImages | None:
+    """Return the images that a Velero Deployment of ours runs, None when there is none."""
+    pod = ((server or {}).get("spec") or {}).get("template", {}).get("spec", {})
+    containers, plugins = pod.get("containers") or [], pod.get("initContainers") or []
+    if not containers or not plugins:
+        return None
+    secrets = pod.get("imagePullSecrets") or []
+    return EngineImages(
+        velero=containers[0]["image"],
+        plugin_aws=plugins[0]["image"],
+        pull_secret_name=secrets[0]["name"] if secrets else None,
+    )
+
+
+def taken_back(error: EngineInstallError, *, wanted: EngineImages, before: EngineImages) -> Problem:
+    """Return why the update of the engine was taken back."""
+    text = f"Velero could not be updated to {wanted.velero}; {before.velero} runs again. {error.text}"
+    return Problem(slug="engine-update-failed", text=text, remedy=error.remedy)
 
 
 async def _apply_workloads(client: KubeClient, images: EngineImages, *, namespace: str) -> None:
@@ -68,7 +127,7 @@ async def engine_problem(client: KubeClient, *, namespace: str, is_installed: bo
         return Problem(slug="engine-not-ready", text=text, remedy="Restart the agent: it installs Velero again as it starts.")
     if deployment is None or is_rolled_out(deployment):
         return None
-    reason = await _pod_trouble(client, namespace=namespace, selector="deploy=velero")
+    reason = await pods_trouble(client, namespace=namespace, selector="deploy=velero")
     text = f'Velero in namespace "{namespace}" is not ready{f": {reason}" if reason else "."}'
     return Problem(slug="engine-not-ready", text=text, remedy=EngineInstallError.remedy)
 
@@ -92,9 +151,15 @@ async def _ensure_definitions(client: KubeClient, images: EngineImages, *, names
     await client.delete(JOBS, name=name, namespace=namespace, propagation="Foreground")
     await _create_job(client, manifests.crd_job(images, namespace=namespace), budget=budget)
     await _wait_job(client, name=name, namespace=namespace, budget=budget)
-    mark: JsonObject = {"metadata": {"annotations": {_CRD_IMAGE: images.velero}}}
-    await asyncio.gather(*(client.patch(CUSTOM_RESOURCE_DEFINITIONS, mark, name=name) for name in CRD_NAMES))
+    made = [name for name, item in zip(CRD_NAMES, found, strict=True) if item is None]
+    await asyncio.gather(*(_mark(client, name, image=images.velero, is_ours=name in made) for name in CRD_NAMES))
     _log.info("Velero definitions applied", image=images.velero)
+
+
+async def _mark(client: KubeClient, name: str, *, image: str, is_ours: bool) -> None:
+    """Note on a definition what it was applied from, and that nobody else made it: such a one goes with us."""
+    mark: JsonObject = {"metadata": {"annotations": {_CRD_IMAGE: image} | ({OWN_DEFINITION: "true"} if is_ours else {})}}
+    await client.patch(CUSTOM_RESOURCE_DEFINITIONS, mark, name=name)
 
 
 async def _create_job(client: KubeClient, job: JsonObject, *, budget: Timeout) -> None:
@@ -117,7 +182,7 @@ async def _wait_job(client: KubeClient, *, name: str, namespace: str, budget: Ti
         status = (await client.get(JOBS, name=name, namespace=namespace)).get("status") or {}
         if status.get("succeeded"):
             return
-        trouble = await _pod_trouble(client, namespace=namespace, selector=selector)
+        trouble = await pods_trouble(client, namespace=namespace, selector=selector)
         if any(item["type"] == "Failed" and item["status"] == "True" for item in status.get("conditions") or []):
             raise EngineInstallError(f"Cannot apply Velero's definitions: {trouble or 'the job failed'}")
         if trouble and settle.is_over:
@@ -137,7 +202,7 @@ async def _wait_rollout(client: KubeClient, *, namespace: str, budget: Timeout) 
         if is_rolled_out(deployment) and _is_spread(agents):
             return
         selector = "name=node-agent" if is_rolled_out(deployment) else "deploy=velero"
-        trouble = await _pod_trouble(client, namespace=namespace, selector=selector)
+        trouble = await pods_trouble(client, namespace=namespace, selector=selector)
         if trouble and settle.is_over:
             break
         await asyncio.sleep(0.3)
@@ -182,32 +247,3 @@ def _is_spread(agents: JsonObject) -> bool:
 
 def _made_by(definition: JsonObject) -> str:
     return str((definition["metadata"].get("annotations") or {}).get(_CRD_IMAGE, ""))
-
-
-async def _pod_trouble(client: KubeClient, *, namespace: str, selector: str) -> str:
-    """Return why some pod of the selector does not run, with the last line that it logged; "" when nothing is wrong yet."""
-    for pod in (await client.list(PODS, namespace=namespace, label_selector=selector)).items:
-        trouble = pod_trouble(pod)
-        if trouble:
-            log = (await client.pod_log(namespace=namespace, name=pod["metadata"]["name"], lines=1)).strip()
-            return f"{trouble} ({log[-300:]})" if log and "ended with code" in trouble else trouble
-    return ""
-
-
-def pod_trouble(pod: JsonObject, /) -> str:
-    """Return why a pod does not run, "" when it runs or may still start."""
-    name, status = pod["metadata"]["name"], pod.get("status") or {}
-    for condition in status.get("conditions") or []:
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f'pod "{name}" cannot be scheduled: {condition.get("message", "")}'
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        last = (container.get("lastState") or {}).get("terminated") or {}
-        if waiting.get("reason") == "CrashLoopBackOff":
-            return f'container "{container["name"]}" of pod "{name}" ended with code {last.get("exitCode")} again and again'
-        if waiting.get("reason") in _FATAL_WAITS:
-            return f'pod "{name}" waits with {waiting["reason"]}: {waiting.get("message", "")}'
-        ended = (container.get("state") or {}).get("terminated") or {}
-        if ended.get("exitCode"):
-            return f'container "{container["name"]}" of pod "{name}" ended with code {ended["exitCode"]}'
-    return ""

@@ -41,7 +41,15 @@ Command = Annotated[
 COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
 
 Output = Annotated[
-    EngineOutput | BackupOutput | RestoreOutput | DeleteOutput | Inventory | StorageEnsured | StorageProbed | StorageRemoved | PreflightOutput,
+    EngineOutput
+    | BackupOutput
+    | RestoreOutput
+    | DeleteOutput
+    | Inventory
+    | StorageEnsured
+    | StorageProbed
+    | StorageRemoved
+    | PreflightOutput,
     Field(discriminator="kind"),
 ]
 OUTPUT_ADAPTER: TypeAdapter[Output] = TypeAdapter(Output)

@@ -39,6 +39,8 @@ class Cluster(ResourceModel):
     configuration: dict[str, Any] = Field(default_factory=dict)
     """Free. Our own additions in it, which are judged: `max_concurrent_runs`, `backup_windows`."""
     agent_type: Literal["PRO", "VELERO"] = PRO
+    allow_foreign_velero: bool = False
+    """Let our Velero be installed beside one that is there already. Our own addition."""
 
     @field_validator("configuration")
     @classmethod

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cloudcasa_contract.states import ClusterState, JobState
 from pydantic import SecretStr
 from starlette.responses import Response
 
 from ..command.images import Images, replace_registry
+from ..command.model import CommandState
 from ..command.service import Outbox
 from ..identity.belonging import NAMESPACES, cluster_of_namespaces
 from ..inventory.service import Inventories
 from ..job.model import Finish
 from ..job.service import Jobs
 from ..kit.bus import Bus
-from ..kit.errors import InvalidError, NotFoundError
+from ..kit.errors import ConflictError, InvalidError, NotFoundError
 from ..kit.rest import Docs, Hooks, RequestContext, Resource, Unique
 from ..kit.store import And, Compare, Document, Index, Not, eq
 from . import shown
@@ -23,9 +26,11 @@ from .credentials import TOKEN_FORM, digest, new_credential, new_token
 from .manifest import ManifestInput, build_manifest
 from .metrics import metrics, parse_days
 from .model import PRO, Cluster
-from .service import session_topic
+from .service import Clusters, session_topic
 
 COLLECTION = "kubeclusters"
+LOOK_SECONDS = 8.0
+"""How long a request waits for an agent; clients give up after 10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,20 @@ async def show_manifest(context: RequestContext, /) -> Response:
     return Response(text, media_type="application/x-yaml", headers={"Cache-Control": "no-store"})
 
 
+async def look_over(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
+    """Let the agent look its cluster over; answer the cluster with what was found, or as it is when that takes longer."""
+    del body
+    clusters = context.service(Clusters)
+    command_id = await clusters.look_over(document["_id"])
+    if command_id is None:
+        message = f'The agent of the cluster "{document["name"]}" has not called yet, or is too old to look it over. Apply its manifest.'
+        raise ConflictError(message)
+    command = await context.service(Outbox).wait_done(command_id, timeout_seconds=LOOK_SECONDS)
+    if command is not None and CommandState(command["state"]).is_final:
+        await clusters.preflight_answered(command)  # the gateway does so too, a moment after it closed the command
+    return await context.documents(COLLECTION).get(document["_id"])
+
+
 async def _bootstrap_credential(context: RequestContext, cluster: Document) -> str:
     """Return the manifest's credential: the one that was not used yet, else a fresh one, so that applying again always works."""
     agent = cluster["agent"]
@@ -145,6 +164,7 @@ CLUSTERS = Resource(
             "num_recovery_points": 0,
         }
     },
+    additions=frozenset({"allow_foreign_velero"}),
     hidden=frozenset({"agent"}),
     guarded={"status.agentURL": f"{COLLECTION}.update"},
     references={"backup_provider.user_objectstore": "objectstores"},

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from cloudcasa_contract.commands import Problem
-from cloudcasa_contract.frames import Hello
+from cloudcasa_contract.commands import PreflightOutput, Problem
+from cloudcasa_contract.frames import Capability, Hello
 from cloudcasa_contract.states import ClusterState
 
 from ..command.model import CommandState, Order
@@ -22,11 +22,15 @@ from ..kit.ids import new_id
 from ..kit.rest import Documents
 from ..kit.store import And, Compare, Document, In, Or, Query, Update, eq
 from .credentials import Slot, cluster_of, digest, find_slot, new_credential
+from .findings import engine_findings, shown_findings
 from .model import VELERO, Standing, judge
 
 log = structlog.get_logger(__name__)
 
 ENGINE_RETRY_SECONDS = 60.0
+PREFLIGHT_SECONDS = 3600.0
+"""How often a cluster is looked over unasked: what is in the way seldom comes and goes by the minute."""
+MAX_CAPABILITIES = 50
 ALERT_SILENCES = 2
 """A cluster is PENDING for so many times its silence before an alert tells of it: a restart of server or agent is over by then."""
 _AWAY = "The agent is away; the job goes on when it is back."
@@ -84,6 +88,8 @@ class Clusters:
             "agent.version": hello.agent_version,
             **rotation,
             "agent.engine_problem": "",
+            "agent.capabilities": sorted(hello.capabilities)[:MAX_CAPABILITIES],
+            "agent.preflight.due_at": 0.0,
         }
         if slot == "otp" and hello.instance_id != document["agent"].get("instance"):
             # An agent that comes from the manifest is a new installation: nothing is known of its engine.
@@ -164,9 +170,48 @@ class Clusters:
         if not text:
             output = command["result"].get("output") or {}
             facts["status.veleroVersion"] = output.get("velero_version", "")
-            facts["status.findings"] = [_sentence(Problem.model_validate(each)) for each in output.get("findings", ())]
+            told = engine_findings(output)
+            facts["agent.engine.findings"] = told
+            facts |= shown_findings(told, (await self._agent(cluster_id)).get("preflight", {}).get("findings"))
         await self._set(cluster_id, facts, expected=eq("agent.engine.command", command["_id"]))
         await self.settle(cluster_id)
+
+    async def look_over(self, cluster_id: str, /) -> str | None:
+        """Ask the agent to look its cluster over; return the command's id, None when its agent cannot. One at a time: the same id twice."""
+        document = await self.find(cluster_id)
+        agent = (document or {}).get("agent", {})
+        if document is None or Capability.PREFLIGHT.value not in agent.get("capabilities", ()):
+            return None
+        under_way = agent.get("preflight", {}).get("command")
+        if under_way and (command := await self.outbox.find(under_way)) and not CommandState(command["state"]).is_final:
+            return str(under_way)
+        command_id = new_id()
+        facts = {"agent.preflight.command": command_id, "agent.preflight.due_at": self.now() + PREFLIGHT_SECONDS}
+        if await self._set(cluster_id, facts, expected=eq("agent.preflight.command", under_way)) is None:
+            return await self.look_over(cluster_id)
+        order = Order("preflight.run", {"server_version": self.engine_version.partition("|")[0]})
+        return await self.outbox.enqueue(order, cluster_id=cluster_id, key=f"preflight:{command_id}", command_id=command_id)
+
+    async def preflight_answered(self, command: Document, /) -> None:
+        """Take in what was found; an agent that could not look leaves what it found before."""
+        if failure_text(command):
+            return
+        output = PreflightOutput.model_validate(command["result"]["output"])
+        found = [each.model_dump(mode="json") for each in output.findings]
+        told = (await self._agent(command["cluster"])).get("engine", {}).get("findings", [])
+        seen = {"checked_at": int(output.checked_at.timestamp()), "findings": found}
+        facts = {"agent.preflight.findings": found, "status.preflight": seen, **shown_findings(told, found)}
+        await self._set(command["cluster"], facts, expected=eq("agent.preflight.command", command["_id"]))
+
+    async def _agent(self, cluster_id: str) -> Document:
+        agent: Document = ((await self.find(cluster_id)) or {}).get("agent", {})
+        return agent
+
+    async def _look_over_due(self) -> None:
+        now = self.now()
+        due = And((Compare("agent.last_seen", "gte", now - self.silence_seconds), Compare("agent.preflight.due_at", "lte", now)))
+        for document in await self.documents.collection.find(due, projection={"agent": True}):
+            await self.look_over(document["_id"])
 
     async def sweep(self) -> None:
         """Settle clusters that have fallen silent, and try engines again whose time has come."""
@@ -179,6 +224,7 @@ class Clusters:
             is_heard = now - document["agent"]["last_seen"] <= self.silence_seconds
             if is_heard and not engine.get("is_ready") and now >= engine.get("retry_at", 0):
                 await self.ensure_engine(document["_id"])
+        await self._look_over_due()
 
     async def _set(self, cluster_id: str, fields: dict[str, Any], *, expected: Query | None = None) -> Document | None:
         change = Update(set=fields | {"_updated": int(self.now())})

@@ -7,6 +7,26 @@ from cloudcasa_contract.states import ClusterState
 from ..kit.rest import ShownModel
 
 
+class FindingShown(ShownModel):
+    """What the pre-flight found wanting on a cluster."""
+
+    slug: str
+    """For programs; docs/reference/troubleshooting.md explains each."""
+    severity: str
+    """blocks, degrades or note."""
+    text: str
+    remedy: str
+
+
+class PreflightShown(ShownModel):
+    """What the agent found when it last looked the cluster over."""
+
+    checked_at: int
+    """When, in seconds since 1970."""
+    findings: list[FindingShown]
+    """The worst first."""
+
+
 class ClusterStatus(ShownModel):
     """Where a cluster stands."""
 
@@ -31,7 +51,9 @@ class ClusterStatus(ShownModel):
     """Those that can be restored from."""
     num_nodes: int | None = None
     findings: list[str] | None = None
-    """What its agent found wanting, for people."""
+    """What its agent found wanting, for people: the same as in `preflight`, as sentences."""
+    preflight: PreflightShown | None = None
+    """Absent until an agent that can do so has looked the cluster over."""
     scan_count: int | None = None
     awsekscluster_arn: str | None = None
     azure_aks_cluster_id: str | None = None

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages
+from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages, PreflightRun, StorageAddress
 
+from ..kit.clock import Clock
 from ..kit.crypto import VaultError
 from ..kit.errors import AppError
 from ..kit.store import Document, Store
@@ -30,6 +31,7 @@ class Resolver:
     store: Store
     stores: ObjectStores
     images: Images
+    clock: Clock
 
     async def resolve(self, document: Document, /) -> Command:
         """Return the command to send. Raises UndeliverableError: a command that can never be made must end, not end every link."""
@@ -44,6 +46,8 @@ class Resolver:
     async def _resolved(self, document: Document) -> Command:
         if document["kind"] == "engine.ensure":
             return await self._engine(document)
+        if document["kind"] == "preflight.run":
+            return await self._preflight(document)
         payload: dict[str, Any] = dict(document["payload"]) | {"kind": document["kind"]}
         if reference := document.get("storage"):
             payload["storage"] = await self.stores.target(
@@ -59,4 +63,30 @@ class Resolver:
             plugin_aws=replace_registry(self.images.plugin_aws, registry),
             pull_secret_name=cluster.get("image_pull_secret_name") or None,
         )
-        return EngineEnsure(images=images, repository_password=await self.stores.repository_password())
+        return EngineEnsure(
+            images=images,
+            repository_password=await self.stores.repository_password(),
+            allow_foreign_velero=bool(cluster.get("allow_foreign_velero")),
+        )
+
+    async def _preflight(self, document: Document) -> PreflightRun:
+        cluster = await self.store.collection("kubeclusters").get(document["cluster"]) or {}
+        return PreflightRun(
+            asked_at=self.clock.now(),
+            server_version=str(document["payload"].get("server_version", "")),
+            velero_image=replace_registry(self.images.velero, cluster.get("container_registry")),
+            allow_foreign_velero=bool(cluster.get("allow_foreign_velero")),
+            stores=await self._addresses(cluster),
+        )
+
+    async def _addresses(self, cluster: Document) -> tuple[StorageAddress, ...]:
+        """Return where the cluster's backups go by default, without keys; nothing when no store is chosen or it cannot be used yet."""
+        try:
+            chosen = await self.stores.choose(cluster.get("backup_provider"))
+            target = await self.stores.target(chosen["_id"], cluster_id=cluster["_id"])
+        except AppError:
+            return ()
+        address = StorageAddress(
+            name=target.name, endpoint=target.endpoint, ca_pem=target.ca_pem, skip_tls_verification=target.skip_tls_verification
+        )
+        return (address,)

@@ -139,6 +139,8 @@ class Session:
             await self.rooms.jobs.wake(command["job"])
         elif command["kind"] == "engine.ensure":
             await self.rooms.clusters.engine_answered(command)
+        elif command["kind"] == "preflight.run":
+            await self.rooms.clusters.preflight_answered(command)
         elif isinstance(result.output, Inventory) and command["kind"] == result.output.kind:
             await self.rooms.inventories.record(self.cluster_id, result.output)
 
