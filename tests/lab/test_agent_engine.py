@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,10 @@ from cloudcasa_contract.commands import (
     EngineImages,
     InventoryCollect,
     Output,
+    PreflightRun,
     RestoreRun,
     Selection,
+    StorageAddress,
     StorageTarget,
 )
 from cloudcasa_contract.frames import CommandFrame, Outcome, Progress, Report, Result
@@ -260,6 +263,26 @@ async def test_update_of_the_engine_waits_for_a_running_backup(installed, run, e
     assert set(await pods_of_the_engine(engine)).isdisjoint(before)
     await engine.client.delete(BACKUPS, name=name, namespace=AGENT_NAMESPACE)
     await run(ENSURE)
+
+
+@pytest.mark.parametrize("broken", ["velero", "plugin_aws"])
+async def test_update_that_does_not_come_up_is_taken_back_and_backups_go_on(installed, run, storage, broken):
+    images = IMAGES.model_copy(update={broken: "lab.local/velero:is-not-there"})
+    tried = await run(ENSURE.model_copy(update={"images": images}))
+    assert tried.velero_version == "v1.18.3"
+    assert tried.update_problem.slug == "engine-update-failed"
+    assert "is-not-there" in tried.update_problem.text
+    assert (await run(a_backup(storage, "default"))).phase == "Completed"
+    assert (await run(ENSURE)).update_problem is None
+
+
+async def test_cluster_as_it_should_be_has_no_findings(installed, run, storage):
+    address = StorageAddress(name=storage.name, endpoint=storage.endpoint)
+    unreachable = StorageAddress(name="away", endpoint="http://127.0.0.1:1")
+    asked = PreflightRun(asked_at=datetime.now(UTC), velero_image=IMAGES.velero, stores=(address,))
+    assert {finding.slug for finding in (await run(asked)).findings} <= {"rights-missing"}
+    found = (await run(asked.model_copy(update={"stores": (address, unreachable)}))).findings
+    assert "storage-unreachable" in {finding.slug for finding in found}
 
 
 async def until(holds) -> None:
