@@ -160,7 +160,7 @@ CATALOGUE: Mapping[str, Reason] = {
     ),
     "velero_failed": Reason("Velero ended with a failure.", "Read the message and the job's log, mend the cause, run again."),
     "velero_foreign": Reason(
-        "Somebody else's Velero is on the cluster.", "Remove that Velero, or register the cluster as one with agent_type VELERO."
+        "Somebody else's Velero is on the cluster.", "Remove that Velero, or set allow_foreign_velero on the cluster."
     ),
     "velero_install_failed": Reason(
         "Velero could not be brought up in the cluster.", "Check that the cluster can pull the images and that its nodes have room."
@@ -180,7 +180,9 @@ _OF_PROBLEMS: Mapping[str, str] = {
     "conflict": "server_refused",
     "engine-install-failed": "velero_install_failed",
     "engine-not-ready": "velero_down",
+    "engine-update-failed": "velero_install_failed",
     "foreign-velero": "velero_foreign",
+    "foreign-velero-older": "velero_foreign",
     "invalid": "server_refused",
     "kubernetes-forbidden": "agent_rights_missing",
     "no-snapshot-class": "snapshot_class_missing",

@@ -110,6 +110,7 @@ CLUSTER_SETTINGS = (
     "backup_provider",
     "configuration",
     "agent_type",
+    "allow_foreign_velero",
 )
 OBJECT_STORE_SETTINGS = (
     "name",
