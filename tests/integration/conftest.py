@@ -11,7 +11,8 @@ import pytest
 
 from lab.run import Lab
 
-LAB_NAME = "integration"
+LAB_NAME = f"{os.environ['CLOUDCASA_TEST_LAB']}-integration" if "CLOUDCASA_TEST_LAB" in os.environ else "integration"
+"""Two checkouts that test at once need two names."""
 
 
 @dataclass(frozen=True)

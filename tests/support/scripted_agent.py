@@ -36,6 +36,8 @@ from cloudcasa_contract.commands import (
     StorageEnsured,
     StorageProbe,
     StorageProbed,
+    StorageRead,
+    StorageReading,
     StorageRemove,
     StorageRemoved,
     VolumeResult,
@@ -94,6 +96,8 @@ def answer(command: CommandFrame) -> Output | Problem:
             return StorageProbed()
         case StorageRemove():
             return StorageRemoved(locations=1)
+        case StorageRead():
+            return StorageReading()
         case PreflightRun():
             return PreflightOutput(checked_at=datetime.now(UTC))
 

@@ -45,6 +45,8 @@ class JobType(StrEnum):
     K8S_COPY = "K8S_COPY"
     RESTORE = "RESTORE"
     DELETE_BACKUP = "DELETE_BACKUP"
+    IMPORT = "IMPORT"
+    """Recovery points are made again from what lies in an object store; of no cluster."""
 
 
 class RecoveryPointState(StrEnum):

@@ -8,16 +8,16 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from cloudcasa_contract.frames import MAX_FRAME_BYTES
 from fastapi import FastAPI
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from .app import SERVER_VERSION, create_app, open_database, prepare_identity, server_certificate
+from .app import SERVER_VERSION, Parts, create_app, open_database, prepare_identity, server_certificate
 from .identity.recovery import create_admin, password_link
 from .identity.service import BOOTSTRAP_FILE
 from .identity.users import COLLECTION as USERS
@@ -31,19 +31,26 @@ from .kit.rest import Change
 from .kit.settings import Settings
 from .kit.store import StoreError
 from .kit.tls import Certificate, fingerprint
+from .object_store.escrow import set_repository_password
+from .object_store.service import COLLECTION as STORES
 
 _GOODBYE_SECONDS = 3.0
+_AT_THE_SERVER = "At the command line of the server."
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _EPILOG = """\
 Every setting is also an environment variable CLOUDCASA_<NAME>, such as CLOUDCASA_DATABASE_URL=mongodb://… for another
 database than the file in the data directory, or CLOUDCASA_TLS_CERTIFICATE_FILE and CLOUDCASA_TLS_PRIVATE_KEY_FILE.
 SIGTERM ends it: agents are told, running requests end, and jobs go on at the next start."""
+_ESCROW = """\
+Without it, the data of volumes in your buckets is noise: print it once and keep it apart from this machine. Give it to a server that has
+lost its database before any agent comes to it, then import from the object store."""
 _CREATE = "create-admin"
 _PEOPLE = {
     _CREATE: "make a person with the role ADMIN; the password is asked for, or read from standard input",
     "password-link": "print a link by which a person sets a new password, once",
 }
-_NO_SETTINGS = frozenset({"command", "email", "name"})
+_REPOSITORY = "repository-password"
+_NO_SETTINGS = frozenset({"command", "email", "name", "action", "force"})
 
 
 class Server(uvicorn.Server):
@@ -102,7 +109,14 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--email", required=True, help="the person's e-mail address")
         if name == _CREATE:
             command.add_argument("--name", default="", help="the person's name (default: what stands before the @)")
+    _add_repository(commands.add_parser(_REPOSITORY, help="print the password of all backup repositories, or set it", epilog=_ESCROW))
     return parser
+
+
+def _add_repository(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=["show", "set"], help="set: asked for, or read from standard input")
+    command.add_argument("--data-dir", type=Path, help="the server's data directory (default: /var/lib/cloudcasa)")
+    command.add_argument("--force", action="store_true", help="set it although recovery points are known that the present one opens")
 
 
 def read_settings(arguments: Sequence[str]) -> Settings:
@@ -185,27 +199,52 @@ def _manage_people(options: argparse.Namespace, settings: Settings) -> int:
     """Make an administrator or a link, beside a server that may run; return the exit code."""
     configure_logging(level="warning", form="console")
     password = _ask_password() if options.command == _CREATE else ""
+
+    async def work(parts: Parts) -> str:
+        if options.command == _CREATE:
+            await create_admin(parts.people, email=options.email, password=password, name=options.name)
+            answer = f"{options.email} can sign in now, with the role ADMIN."
+        else:
+            answer = await password_link(parts.people, email=options.email)
+        await parts.audit.record(Change(options.command, USERS, name=options.email, message=_AT_THE_SERVER))
+        return answer
+
+    return _beside_the_server(settings, work)
+
+
+def _manage_repository(options: argparse.Namespace, settings: Settings) -> int:
+    """Print or set the repository password; return the exit code."""
+    configure_logging(level="warning", form="console")
+    password = SecretStr(_ask_password() if options.action == "set" else "")
+
+    async def work(parts: Parts) -> str:
+        answer = "The repository password is set."
+        if options.action == "set":
+            await set_repository_password(parts.stores, password, is_forced=options.force)
+        else:
+            answer = (await parts.stores.repository_password()).get_secret_value()
+        await parts.audit.record(Change(f"{_REPOSITORY} {options.action}", STORES, message=_AT_THE_SERVER))
+        return answer
+
+    return _beside_the_server(settings, work)
+
+
+def _beside_the_server(settings: Settings, work: Callable[[Parts], Awaitable[str]]) -> int:
+    """Do something with the database of a server that may run, and print the answer; return the exit code."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def work() -> str:
+    async def opened() -> str:
         app = create_app(settings)
-        people = app.state.parts.people
+        parts: Parts = app.state.parts
         try:
             await open_database(app)
             await prepare_identity(app)
-            if options.command == _CREATE:
-                await create_admin(people, email=options.email, password=password, name=options.name)
-                answer = f"{options.email} can sign in now, with the role ADMIN."
-            else:
-                answer = await password_link(people, email=options.email)
-            done = Change(options.command, USERS, name=options.email, message="At the command line of the server.")
-            await app.state.parts.audit.record(done)
-            return answer
+            return await work(parts)
         finally:
-            people.close()
-            await app.state.parts.store.close()
+            parts.people.close()
+            await parts.store.close()
 
-    print(asyncio.run(work()))  # noqa: T201 -- for the person at the terminal
+    print(asyncio.run(opened()))  # noqa: T201 -- for the person at the terminal
     return 0
 
 
@@ -224,7 +263,9 @@ def main() -> int:
     try:
         settings = read_settings(sys.argv[1:])
         options = _parser().parse_args(sys.argv[1:])
-        return serve(settings) if options.command == "serve" else _manage_people(options, settings)
+        if options.command == "serve":
+            return serve(settings)
+        return _manage_repository(options, settings) if options.command == _REPOSITORY else _manage_people(options, settings)
     except ValidationError as error:
         text = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in error.errors())
         print(f"cloudcasa-server: a setting is wrong: {text}", file=sys.stderr)  # noqa: T201 -- for the person at the terminal

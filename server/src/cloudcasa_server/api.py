@@ -28,6 +28,8 @@ from .policy.resource import POLICIES, show_preview
 from .policy.shown import PREVIEW_EXAMPLE
 from .recovery_point.resource import RECOVERY_POINTS
 from .restore import resource as restore
+from .store_import import resource as store_import
+from .store_import.model import ImportRequest
 from .velero.resource import VELERO_RESOURCES
 
 RESOURCES: tuple[Resource, ...] = (
@@ -69,6 +71,13 @@ def declare(rest: RestApi, /) -> None:
     rest.action("kubemigrations", "run", migration.run, access=requires("kubeclusters.restore"))
     rest.action("jobs", "cancel", job.cancel)
     rest.action("notificationchannels", "test", notification.test)
+    rest.action(
+        "objectstores",
+        "import",
+        store_import.start,
+        access=requires(store_import.PERMISSION, is_whole=True),
+        docs=RouteDocs(body=ImportRequest, answer=store_import.ImportStarted, example=store_import.EXAMPLE),
+    )
     rest.route(
         cloud_account.CALLBACK_PATH,
         cloud_account.move_to_active,

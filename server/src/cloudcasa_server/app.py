@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -84,6 +84,9 @@ from .policy.plan import Bounds
 from .policy.service import Schedules
 from .recovery_point.resource import RECOVERY_POINTS, DeleteScript
 from .restore.script import RestoreScript
+from .store_import.catalogue import Catalogue
+from .store_import.reading import Readings
+from .store_import.script import ImportScript
 from .worker.loops import Worker
 
 log = structlog.get_logger(__name__)
@@ -234,7 +237,15 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     )
     notifications = _notifications(settings, documents(NOTIFICATION_CHANNELS), documents(NOTIFICATION_DELIVERIES))
     backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories, admission=admission)
-    scripts = _scripts(backup, points=points, audit=audit)
+    certificate = server_certificate(settings, clock=clock)
+    ca_pem = certificate.ca_file.read_text("ascii") if certificate and certificate.ca_file else None
+    installation = Installation(
+        public_url=settings.public_url.rstrip("/"), ca_pem=ca_pem, images=images, pull_policy=settings.agent_image_pull_policy
+    )
+    catalogue = Catalogue(points, clusters.documents, stores.documents, installation, audit)
+    scripts = _scripts(backup, points=points, audit=audit) | {
+        JobType.IMPORT.value: ImportScript(jobs, stores, Readings(stores, outbox), catalogue).script()
+    }
     runner = Runner(
         jobs=jobs,
         bus=bus,
@@ -242,11 +253,6 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         job_timeout_seconds=settings.job_timeout_seconds,
         name=f"{socket.gethostname()}-{os.getpid()}",
         metrics=JobMetrics(metrics.registry),
-    )
-    certificate = server_certificate(settings, clock=clock)
-    ca_pem = certificate.ca_file.read_text("ascii") if certificate and certificate.ca_file else None
-    installation = Installation(
-        public_url=settings.public_url.rstrip("/"), ca_pem=ca_pem, images=images, pull_policy=settings.agent_image_pull_policy
     )
     return Parts(
         settings=settings,
@@ -302,7 +308,7 @@ def _notifications(settings: Settings, channels: Documents, deliveries: Document
     return Notifications(channels, deliveries, senders)
 
 
-def _scripts(backup: BackupScript, *, points: Documents, audit: AuditLog) -> Mapping[str, Script]:
+def _scripts(backup: BackupScript, *, points: Documents, audit: AuditLog) -> dict[str, Script]:
     jobs, outbox, steps = backup.jobs, backup.outbox, backup.script()
     return {
         JobType.K8S_SNAP.value: steps,

@@ -36,6 +36,8 @@ from cloudcasa_contract.commands import (
     StorageEnsured,
     StorageProbe,
     StorageProbed,
+    StorageRead,
+    StorageReading,
     StorageRemove,
     StorageRemoved,
     StorageTarget,
@@ -156,6 +158,7 @@ COMMANDS = [
     StorageEnsure(storage=STORAGE.model_copy(update={"revision": 3})),
     StorageProbe(storage=AZURE),
     StorageRemove(objectstore_id=STORAGE.objectstore_id),
+    StorageRead(storage=STORAGE, folders=("",), listings=("c1/backups/b-1/",), objects=("c1/backups/b-1/velero-backup.json",)),
 ]
 OUTPUTS = [
     EngineOutput(
@@ -169,6 +172,9 @@ OUTPUTS = [
     StorageEnsured(revision=3, repaired=("BackupStorageLocation: spec.config",)),
     StorageProbed(),
     StorageRemoved(locations=1),
+    StorageReading(
+        folders={"": ("c1",)}, objects={"c1/backups/b-1/velero-backup.json": "e30="}, problems={"c1/backups/b-1/": "It is gone."}
+    ),
 ]
 AGENT_FRAMES = [
     Hello(

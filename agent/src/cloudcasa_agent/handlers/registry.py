@@ -15,6 +15,7 @@ from cloudcasa_contract.commands import (
     RestoreRun,
     StorageEnsure,
     StorageProbe,
+    StorageRead,
     StorageRemove,
 )
 
@@ -27,6 +28,7 @@ from .preflight_run import run_preflight
 from .restore_run import run_restore
 from .storage_ensure import run_storage_ensure
 from .storage_probe import run_storage_probe
+from .storage_read import run_storage_read
 from .storage_remove import run_storage_remove
 
 
@@ -47,6 +49,8 @@ async def handle(command: Command, context: Context) -> Output:
             return await run_storage_ensure(command, context=context)
         case StorageProbe():
             return await run_storage_probe(command)
+        case StorageRead():
+            return await run_storage_read(command)
         case StorageRemove():
             return await run_storage_remove(command, context=context)
         case PreflightRun():

@@ -27,6 +27,7 @@ from .storage import (
     StorageRemoved,
     StorageTarget,
 )
+from .storage_read import StorageRead, StorageReading
 
 COMMAND_LABEL = "cloudcasa.io/command-id"
 """The label, on every object that the agent creates for a command, whose value is the command's id."""
@@ -35,7 +36,16 @@ AGENT_NAMESPACE = "cloudcasa-io"
 """The namespace of the agent and of its own Velero on every client cluster. Source: seed."""
 
 Command = Annotated[
-    EngineEnsure | BackupRun | RestoreRun | BackupDelete | InventoryCollect | StorageEnsure | StorageProbe | StorageRemove | PreflightRun,
+    EngineEnsure
+    | BackupRun
+    | RestoreRun
+    | BackupDelete
+    | InventoryCollect
+    | StorageEnsure
+    | StorageProbe
+    | StorageRemove
+    | StorageRead
+    | PreflightRun,
     Field(discriminator="kind"),
 ]
 COMMAND_ADAPTER: TypeAdapter[Command] = TypeAdapter(Command)
@@ -49,6 +59,7 @@ Output = Annotated[
     | StorageEnsured
     | StorageProbed
     | StorageRemoved
+    | StorageReading
     | PreflightOutput,
     Field(discriminator="kind"),
 ]
@@ -90,6 +101,8 @@ __all__ = [
     "StorageEnsured",
     "StorageProbe",
     "StorageProbed",
+    "StorageRead",
+    "StorageReading",
     "StorageRemove",
     "StorageRemoved",
     "StorageTarget",

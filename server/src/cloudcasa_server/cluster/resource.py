@@ -48,10 +48,7 @@ class ClusterHooks(Hooks):
 
     async def before_create(self, context: RequestContext, document: Document, /) -> Document:
         """Give the cluster its manifest token; Rancher uses the address in the answer without waiting."""
-        token = new_token()
-        url = f"{context.service(Installation).public_url}/kubeclusteragents/{token}.yaml"
-        agent: Document = {"manifest_token": digest(token), "credentials": {}, "last_seen": None, "engine": {}}
-        return document | {"status": document["status"] | {"agentURL": url}, "agent": agent}
+        return registered(document, public_url=context.service(Installation).public_url)
 
     async def before_update(self, context: RequestContext, old: Document, new: Document, /) -> Document:
         """Keep the type of the agent: clients that do not know the field leave it out of a PUT, and it never changes."""
@@ -92,6 +89,14 @@ class BusBox:
     """The bus, as a service by type."""
 
     bus: Bus
+
+
+def registered(document: Document, /, *, public_url: str) -> Document:
+    """Return a new cluster with the address of its manifest, and an agent that was never heard of."""
+    token = new_token()
+    url = f"{public_url}/kubeclusteragents/{token}.yaml"
+    agent: Document = {"manifest_token": digest(token), "credentials": {}, "last_seen": None, "engine": {}}
+    return document | {"status": document["status"] | {"agentURL": url}, "agent": agent}
 
 
 async def show_manifest(context: RequestContext, /) -> Response:

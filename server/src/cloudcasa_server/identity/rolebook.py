@@ -33,6 +33,8 @@ IDENTITY = frozenset(
     }
 )
 """What USER and VIEWER do not have: who is who, the record of it, and where the server sends what it knows."""
+_ADMIN_ONLY = frozenset({"objectstores.import"})
+"""What brings in clusters and recovery points of other installations, under their ids."""
 _OPEN_TO_ALL = frozenset({"orgs.read"})
 """Of these, what every member may see: the organisation's name."""
 
@@ -43,14 +45,14 @@ class BuiltIn(StrEnum):
     ADMIN = "ADMIN"
     """Everything."""
     USER = "USER"
-    """Everything but people, keys, roles, the organisation and the audit log."""
+    """Everything but people, keys, roles, the organisation, the audit log and importing from storage."""
     VIEWER = "VIEWER"
     """Reads what USER works with."""
 
 
 _DESCRIPTIONS = {
     BuiltIn.ADMIN: "Everything.",
-    BuiltIn.USER: "Everything except users, groups, roles, API keys, the organisation and the audit log.",
+    BuiltIn.USER: "Everything except users, groups, roles, API keys, the organisation, the audit log and importing from storage.",
     BuiltIn.VIEWER: "Reads everything that USER works with, and changes nothing.",
 }
 
@@ -60,6 +62,7 @@ def builtin_permissions(role: BuiltIn, known: Iterable[str], /) -> list[str]:
     if role is BuiltIn.ADMIN:
         return [EVERYTHING]
     open_ = {permission for permission in known if permission.partition(".")[0] not in IDENTITY or permission in _OPEN_TO_ALL}
+    open_ -= _ADMIN_ONLY
     return sorted(permission for permission in open_ if role is BuiltIn.USER or permission.endswith(".read"))
 
 

@@ -65,6 +65,7 @@ class JobRequest:
     type: JobType
     display_name: str
     cluster_id: str
+    """Empty: it is of no cluster, and only who sees everything sees it."""
     cluster_name: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class JobRequest:
 def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Document:
     """Return the fields of a new job that is due at once."""
     fields: Document = {
-        "name": f"{request.cluster_name}-{start_time}",
+        "name": f"{request.cluster_name or request.display_name}-{start_time}",
         "type": request.type.value,
         "display_type": request.type.value,
         "display_name": request.display_name,
@@ -89,8 +90,7 @@ def job_fields(request: JobRequest, /, *, start_time: int, now: float) -> Docume
         "message": "",
         "start_time": start_time,
         "activity": [],
-        "cluster": request.cluster_id,
-        "cluster_name": request.cluster_name,
+        **({"cluster": request.cluster_id, "cluster_name": request.cluster_name} if request.cluster_id else {}),
         "touched_namespaces": list(request.namespaces),
         **request.fields,
         "script": {

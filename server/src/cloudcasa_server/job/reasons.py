@@ -64,6 +64,18 @@ CATALOGUE: Mapping[str, Reason] = {
     "hook_failed": Reason(
         "A hook ended with an error.", "Read the hook's output in the job's log and mend its command, or let it continue on errors."
     ),
+    "import_incomplete": Reason(
+        "Some backups in the object store cannot be restored as they are.",
+        "Read in import_result of the job which and why; what was imported as PENDING is looked at again by the next import.",
+    ),
+    "import_nothing_found": Reason(
+        "Nothing that could be imported lies where it was looked for.",
+        "Correct bucket and prefix of the object store, or the clusters named.",
+    ),
+    "import_password_wrong": Reason(
+        "The data of volumes is encrypted with another repository password than this server has.",
+        "Give the server the old one (cloudcasa-server repository-password set), then import again.",
+    ),
     "job_timeout": Reason(
         "The job did not end within the time that this server gives a job.",
         "Look at Velero's objects in the cluster; raise the server's limit if the work needs longer.",

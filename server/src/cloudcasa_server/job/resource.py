@@ -31,6 +31,7 @@ JOBS = Resource(
         "backup_inst": "backupinstances",
         "offload_backup_inst": "backupinstances",
         "policy_id": "policies",
+        "objectstore": "objectstores",
     },
     unique=(),
     indexes=INDEXES,

@@ -99,6 +99,43 @@ class JobReason(ShownModel):
     """What to do about it."""
 
 
+class ImportedCluster(ShownModel):
+    """How the import of one cluster's recovery points is doing."""
+
+    cluster: str
+    name: str
+    is_new: bool
+    """This server did not know it: it is registered under its old id."""
+    backups: int
+    """Found in the store."""
+    looked_at: int
+    ready: int
+    """Imported, or of a dry run: would be; to be restored from."""
+    incomplete: int
+    """Imported as PENDING: something that a restore needs is missing."""
+    known: int
+    left_out: int
+    """No recovery point can be made of them."""
+
+
+class ImportProblem(ShownModel):
+    """Why a backup was not imported, or not as READY."""
+
+    cluster: str
+    backup: str
+    text: str
+
+
+class ImportResult(ShownModel):
+    """What an import found."""
+
+    dry_run: bool
+    clusters: list[ImportedCluster]
+    problems: list[ImportProblem]
+    """The first 200."""
+    problem_count: int
+
+
 class JobShown(ShownModel):
     """A job: the server writes all of it."""
 
@@ -132,6 +169,9 @@ class JobShown(ShownModel):
     migrationdef: str | None = None
     backup_inst: str | None = None
     offload_backup_inst: str | None = None
+    objectstore: str | None = None
+    """Of an import: where it reads."""
+    import_result: ImportResult | None = None
     policy_id: str | None = None
     """The policy by which it ran; absent when somebody started it."""
     scheduled_time: int | None = None

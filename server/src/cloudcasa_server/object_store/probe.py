@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from .reading import Readable
+
 CONNECT_SECONDS = 2.5
 READ_SECONDS = 4.0
 MAX_PROBES = 16
@@ -29,8 +31,8 @@ class ProbeError(Exception):
         self.field = field
 
 
-class Target(Protocol):
-    """A store to try out: providers/ has one for each kind."""
+class Target(Readable, Protocol):
+    """A store to try out or to read: providers/ has one for each kind."""
 
     @property
     def url(self) -> str:

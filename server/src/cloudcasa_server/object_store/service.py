@@ -23,7 +23,7 @@ from .probe import Probe
 
 COLLECTION = "objectstores"
 ESCROW = "escrow"
-_PASSWORD_ID = "0" * 23 + "1"
+PASSWORD_ID = "0" * 23 + "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class ObjectStores:
     async def repository_password(self) -> SecretStr:
         """Return the password of all repositories of this installation; it is made once."""
         escrow = self.store.collection(ESCROW)
-        document = await escrow.get(_PASSWORD_ID)
+        document = await escrow.get(PASSWORD_ID)
         if document is None:
-            document = {"_id": _PASSWORD_ID, "repo_password": self.vault.seal(secrets.token_urlsafe(32), aad=ESCROW)}
+            document = {"_id": PASSWORD_ID, "repo_password": self.vault.seal(secrets.token_urlsafe(32), aad=ESCROW)}
             try:
                 await escrow.insert(document)
             except DuplicateKeyError:
-                document = await escrow.get(_PASSWORD_ID) or document
+                document = await escrow.get(PASSWORD_ID) or document
         return SecretStr(self.vault.open(document["repo_password"], aad=ESCROW))
 
     def credentials(self, document: Document, /) -> Mapping[str, Any]:

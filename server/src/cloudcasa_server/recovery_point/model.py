@@ -29,7 +29,7 @@ def is_locked(point: Document, /, *, now: int) -> bool:
 
 
 def point_id(cluster_id: str, backup_name: str, /) -> str:
-    """Return the id of the recovery point of a backup: the same on every server that finds the backup in a bucket (docs/adr/0032)."""
+    """Return the id of the recovery point of a backup: the same on every server that finds the backup in a bucket (docs/adr/0031)."""
     return sha256(f"{cluster_id}/{backup_name}".encode()).hexdigest()[:24]
 
 

@@ -1,7 +1,7 @@
 """What of a recovery point lies in the bucket with its backup, so that a server which has lost everything else can make it again. Pure.
 
 It travels as an annotation of Velero's Backup, which Velero itself writes to `velero-backup.json`: nothing of ours lies inside a
-BackupStorageLocation's prefix (docs/adr/0032). Whoever may write to the bucket may have written it, so it is judged when it is read.
+BackupStorageLocation's prefix (docs/adr/0031). Whoever may write to the bucket may have written it, so it is judged when it is read.
 """
 
 from __future__ import annotations

@@ -79,6 +79,8 @@ class RecoveryPointShown(ShownModel):
     """Bytes that were copied."""
     status: PointStatus
     message: str | None = None
+    import_time: int | None = None
+    """When it was imported from the object store, in seconds since 1970; absent when this server made it."""
     kubeagent_info: AgentInfo | None = None
 
 

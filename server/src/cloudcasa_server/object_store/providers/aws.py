@@ -27,6 +27,8 @@ from pydantic import SecretStr
 from ...kit.store import Document
 from ..model import DEFAULT_REGION, join_prefix, normalise_endpoint
 from ..probe import CONNECT_SECONDS, READ_SECONDS, UNTRUSTED, ProbeError, refused, trust, unreachable
+from ..reading import Reader
+from .aws_reader import S3Reader
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -97,8 +99,24 @@ class S3Target:
 
     def probe(self) -> None:
         """List, write, read and delete. Raises ProbeError."""
-        try:
+        with self._blamed():
             is_same = self._try_out()
+        if not is_same:
+            message = f'Cannot use bucket "{self.bucket}" at {self.endpoint}: what was written was not read back.'
+            raise ProbeError(message, field="bucket_name")
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Open the store for reading. Raises ProbeError, as do the reader's methods."""
+        with self._blamed(), _client(self) as client:
+            root = join_prefix(self.prefix)
+            yield S3Reader(client, bucket=self.bucket, root=f"{root}/" if root else "")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Say in a sentence what went wrong, and whom to blame."""
+        try:
+            yield
         except ClientError as error:
             raise self._refused(error) from error
         except SSLError as error:
@@ -110,9 +128,6 @@ class S3Target:
         except (BotoCoreError, ValueError, OSError) as error:
             message = f'Cannot use bucket "{self.bucket}" at {self.endpoint}: {error}'
             raise ProbeError(message, field="s3provider.endpoint") from error
-        if not is_same:
-            message = f'Cannot use bucket "{self.bucket}" at {self.endpoint}: what was written was not read back.'
-            raise ProbeError(message, field="bucket_name")
 
     def _try_out(self) -> bool:
         key = join_prefix(self.prefix, "cloudcasa-probe", secrets.token_hex(8))

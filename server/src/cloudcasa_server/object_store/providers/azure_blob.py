@@ -20,6 +20,8 @@ from pydantic import SecretStr
 
 from ..model import join_prefix
 from ..probe import CONNECT_SECONDS, READ_SECONDS, UNTRUSTED, ProbeError, refused, trust, unreachable
+from ..reading import Reader
+from .azure_reader import AzureReader
 
 SCOPE = "https://storage.azure.com/.default"
 _LOGIN = {"Public": AzureAuthorityHosts.AZURE_PUBLIC_CLOUD, "Government": AzureAuthorityHosts.AZURE_GOVERNMENT}
@@ -79,9 +81,24 @@ class AzureTarget:
 
     def probe(self) -> None:
         """Log in, list, write, read and delete. Raises ProbeError."""
+        with self._blamed(), _service(self) as service, _container(self, service) as container:
+            is_same = self._try_out(container)
+        if not is_same:
+            message = f'Cannot use the storage account "{self.account}" at {self.endpoint}: what was written was not read back.'
+            raise ProbeError(message, field="s3provider.storage_account_name")
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Open the store for reading. Raises ProbeError, as do the reader's methods."""
+        with self._blamed(), _service(self) as service:
+            root = join_prefix(self.prefix)
+            yield AzureReader(service.get_container_client(self.container), root=f"{root}/" if root else "")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """Say in a sentence what went wrong, and whom to blame."""
         try:
-            with _service(self) as service, _container(self, service) as container:
-                is_same = self._try_out(container)
+            yield
         except HttpResponseError as error:
             raise self._refused(error) from error
         except (ServiceRequestError, ServiceResponseError) as error:
@@ -89,9 +106,6 @@ class AzureTarget:
         except (AzureError, ValueError, OSError) as error:
             message = f'Cannot use the storage account "{self.account}" at {self.endpoint}: {error}'
             raise ProbeError(message, field="s3provider.credentials") from error
-        if not is_same:
-            message = f'Cannot use the storage account "{self.account}" at {self.endpoint}: what was written was not read back.'
-            raise ProbeError(message, field="s3provider.storage_account_name")
 
     def _try_out(self, container: ContainerClient) -> bool:
         body = secrets.token_bytes(32)
