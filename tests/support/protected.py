@@ -38,11 +38,11 @@ class Protected:
         """Run kubectl as the admin of this cluster."""
         return self.lab.kubectl(*arguments, input=stdin)
 
-    def define_backup(self, namespace: str, *, copy: bool = True) -> Json:
+    def define_backup(self, namespace: str, *, copy: bool = True, **fields: Any) -> Json:
         """Create a definition that backs one namespace up, with a copy definition linked as clients do (rest-api.md 4.5)."""
         name = f"{namespace}-{secrets.token_hex(3)}"
         source = {"all_namespaces": False, "namespaces": [namespace], "snapshotPersistentVolumes": True}
-        body = {"name": name, "cluster": self.cluster_id, "trigger_type": "ADHOC", "source": source}
+        body = {"name": name, "cluster": self.cluster_id, "trigger_type": "ADHOC", "source": source, **fields}
         backup = self.client.post("kubebackups", body)
         if not copy:
             return backup
@@ -75,7 +75,7 @@ class Protected:
         assert len(points) == 1, points
         return points[0]
 
-    def restore(self, point: Json, *, namespaces: list[str], timeout_seconds: float = 600) -> Json:
+    def restore(self, point: Json, *, namespaces: list[str], timeout_seconds: float = 600, **fields: Any) -> Json:
         """Restore namespaces from a point and wait; return the job."""
         restore = self.client.post(
             "kuberestores",
@@ -83,6 +83,7 @@ class Protected:
                 "name": f"restore-{secrets.token_hex(4)}",
                 "backup_inst": point["_id"],
                 "selection": {"all_namespaces": False, "namespaces": namespaces, "restorePersistentVolumes": True},
+                **fields,
             },
         )
         created = self.client.wait(f"kuberestores/{restore['_id']}", lambda r: bool(r["status"].get("jobid")), timeout_seconds=30)

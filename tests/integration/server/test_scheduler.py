@@ -517,14 +517,6 @@ async def test_decision_that_was_stored_and_not_done_is_done_by_the_next_server(
     assert (await bench.fired(backup), await shown_next(bench, backup)) == ([THREE], THREE + DAY)
 
 
-async def test_backup_that_cannot_run_as_asked_is_skipped_and_says_why(bench):
-    hook = await bench.make("kubehooks", hook=[{"labels": {"app": "db"}, "target": [{"command": "sync"}]}])
-    backup = await scheduled(bench, pre_hooks=[{"hooks": [hook["_id"]], "namespaces": []}])
-    await bench.pass_until(THREE)
-    (job,) = await bench.jobs(backup)
-    assert (job["state"], "application hooks" in job["message"]) == ("SKIPPED", True)
-
-
 async def test_what_a_locked_schedule_made_is_kept_as_promised_and_cannot_be_deleted(server):
     await server.a_store()
     cluster = await server.a_cluster()

@@ -20,6 +20,10 @@ from cloudcasa_contract.commands import (
     EngineImages,
     EngineOutput,
     Finding,
+    HookReport,
+    HookResult,
+    HookRun,
+    HookState,
     Inventory,
     InventoryCollect,
     ObjectRef,
@@ -129,6 +133,9 @@ INVENTORY = Inventory(
     ),
 )
 SECRETS = ("access_key", "secret_key", "repository_password", "credential", "account_key", "client_secret")
+HOOK = HookRun(hook="flush", phase="pre", namespaces=("app",), labels={"app": "x,y"}, container="db", command=("sync",))
+FAILED_HOOK = HookResult(hook="flush", phase="pre", namespace="app", pod="db-0", state=HookState.FAILED, error="e", output="o")
+HOOKS = HookReport(attempted=2, failed=1, results=(FAILED_HOOK,), unmatched=("thaw",))
 COMMANDS = [
     EngineEnsure(images=IMAGES, repository_password="PLACEHOLDER-PASSWORD"),
     BackupRun(
@@ -137,6 +144,7 @@ COMMANDS = [
         selection=Selection(namespaces=("app",), label_selector={"a": "b,c"}),
         move_data=True,
         ttl_seconds=3600,
+        hooks=(HOOK,),
     ),
     RestoreRun(restore_name="r-1", backup_name="b-1", storage=STORAGE, namespaces=("app",), namespace_map={"app": "app2"}),
     RestoreRun(
@@ -164,7 +172,7 @@ OUTPUTS = [
     EngineOutput(
         velero_version="v1.18.3", plugins=("velero.io/aws (ObjectStore)",), findings=(Finding.model_validate(PROBLEM.model_dump()),)
     ),
-    BackupOutput(phase="Completed", started_at=AT, completed_at=AT, total_items=3, items_backed_up=3, artifacts=ARTIFACTS),
+    BackupOutput(phase="Completed", started_at=AT, completed_at=AT, total_items=3, items_backed_up=3, artifacts=ARTIFACTS, hooks=HOOKS),
     RestoreOutput(phase="PartiallyFailed", started_at=AT, completed_at=AT, errors=1, artifacts=ARTIFACTS),
     DeleteOutput(was_missing=True),
     INVENTORY,

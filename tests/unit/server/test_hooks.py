@@ -149,14 +149,6 @@ async def test_backup_with_hooks_that_cannot_be_is_refused(shared, field, refere
     assert (response.status_code, word in message_of(response)) == (422, True), response.text
 
 
-async def test_run_of_a_backup_with_hooks_is_refused_rather_than_run_without_them(shared):
-    hook = await shared.make("kubehooks", **a_hook_body())
-    backup = (await a_backup_with(shared, pre_hooks=[{"hooks": [hook["_id"]]}])).json()
-    response = await shared.post(f"kubebackups/{backup['_id']}/action/run")
-    assert (response.status_code, "hooks" in message_of(response)) == (501, True)
-    assert (await shared.get("jobs", where=json.dumps({"backupdef": backup["_id"]})))["_items"] == []
-
-
 async def test_hook_in_use_is_not_deleted(shared):
     hook = await shared.make("kubehooks", **a_hook_body())
     backup = (await a_backup_with(shared, pre_hooks=[{"hooks": [hook["_id"]]}])).json()

@@ -136,7 +136,8 @@ async def test_every_field_of_a_restore_is_echoed(shared):
     ("field", "value"),
     [
         ("storage_class_map", {"a": "b"}),
-        ("post_hooks", [{"hooks": []}]),
+        ("pre_hooks", [{"hooks": []}]),
+        ("post_hooks", [{"hooks": ["f" * 24]}]),
         ("awseks", {"a": 1}),
         ("azure_aks", {"a": 1}),
         ("cloudaccount", "x"),

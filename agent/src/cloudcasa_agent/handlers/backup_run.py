@@ -15,6 +15,8 @@ from cloudcasa_agent.velero.completeness import find_left_out
 from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
 from cloudcasa_agent.velero.errors import NamespaceNotFoundError
+from cloudcasa_agent.velero.hook_read import read_backup_hooks
+from cloudcasa_agent.velero.hook_restore import with_names
 from cloudcasa_agent.velero.hurry_backup import hurry_backup
 from cloudcasa_agent.velero.outcome import backup_output
 from cloudcasa_agent.velero.resources import BACKUP_NAME_LABEL, BACKUPS, DATA_UPLOADS, label_value
@@ -34,8 +36,11 @@ async def run_backup(command: BackupRun, *, context: Context) -> BackupOutput:
     source = Source(name=command.backup_name, storage=command.storage, namespace=drive.namespace, command_id=drive.command_id)
     read = await read_artifacts(drive.client, source, kinds=BACKUP_KINDS, phase=watched.phase)
     left_out, unchecked = await find_left_out(drive.client, watched.run, looked_at=read.looked_at)
-    artifacts = read.artifacts.model_copy(update={"warnings": read.artifacts.warnings + unchecked})
-    return backup_output(watched, artifacts=artifacts, unknown_namespaces=_absent(command, backup=watched.run), left_out=left_out)
+    hooks = await read_backup_hooks(drive, command.hooks, watched=watched, read=read)
+    errors = with_names(read.artifacts.errors, command.hooks)
+    artifacts = read.artifacts.model_copy(update={"warnings": read.artifacts.warnings + unchecked, "errors": errors})
+    output = backup_output(watched, artifacts=artifacts, unknown_namespaces=_absent(command, backup=watched.run), left_out=left_out)
+    return output.model_copy(update={"hooks": hooks})
 
 
 async def _create(command: BackupRun, *, context: Context) -> JsonObject:

@@ -15,6 +15,8 @@ from cloudcasa_agent.velero.build import build_restore
 from cloudcasa_agent.velero.discovery import ensure_kinds_known
 from cloudcasa_agent.velero.drive import Drive, create_or_find, find_by_command, watch_run
 from cloudcasa_agent.velero.errors import BackupNotFoundError
+from cloudcasa_agent.velero.hook_read import read_restore_hooks
+from cloudcasa_agent.velero.hook_restore import with_names
 from cloudcasa_agent.velero.hurry_restore import hurry_restore
 from cloudcasa_agent.velero.outcome import expected_volumes, restore_output
 from cloudcasa_agent.velero.resources import BACKUPS, DATA_DOWNLOADS, RESTORE_NAME_LABEL, RESTORES, label_value
@@ -37,11 +39,12 @@ async def run_restore(command: RestoreRun, *, context: Context) -> RestoreOutput
     read, backed_up = await asyncio.gather(
         read_artifacts(drive.client, source, kinds=RESTORE_KINDS, phase=watched.phase), _backed_up_volumes(command, drive=drive)
     )
-    artifacts = read.artifacts
+    artifacts = read.artifacts.model_copy(update={"errors": with_names(read.artifacts.errors, command.hooks)})
     if backed_up is None:
         text = "BackupVolumeInfos: not readable, so it was not checked that every volume came back."
         artifacts = artifacts.model_copy(update={"missing": (*artifacts.missing, text)})
-    return restore_output(watched, artifacts=artifacts, expected=expected_volumes(backed_up or (), command=command))
+    output = restore_output(watched, artifacts=artifacts, expected=expected_volumes(backed_up or (), command=command))
+    return output.model_copy(update={"hooks": await read_restore_hooks(drive, command, watched=watched)})
 
 
 async def _create(command: RestoreRun, *, context: Context) -> JsonObject:

@@ -33,6 +33,7 @@ _RETRYABLE = frozenset({429, 503})
 _WATCH_SECONDS = 45
 _RELIST_SECONDS = 0.05
 _POD_LOG = "/api/v1/namespaces/{namespace}/pods/{name}/log"
+_LOG_BYTES = 32 * 1024 * 1024
 _JSON = "application/json"
 _METADATA = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
 _DISCOVERY = ",".join(f"{_JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList" for version in ("v2", "v2beta1")) + f",{_JSON}"
@@ -175,11 +176,12 @@ class KubeClient:
         """Return the API server's version, such as v1.36.1."""
         return str((await self.request("GET", "/version")).get("gitVersion", ""))
 
-    async def pod_log(self, *, namespace: str, name: str, lines: int = 20) -> str:
-        """Return the end of a pod's log, empty when it cannot be read."""
+    async def pod_log(self, *, namespace: str, name: str, lines: int = 20, since: str = "") -> str:
+        """Return the end of a pod's log, or all of it since a time; empty when it cannot be read."""
+        query = {"sinceTime": since, "limitBytes": str(_LOG_BYTES)} if since else {"tailLines": str(lines)}
         try:
             path = _POD_LOG.format(namespace=namespace, name=name)
-            return (await self._send("GET", path, query={"tailLines": str(lines)})).decode(errors="replace")
+            return (await self._send("GET", path, query=query)).decode(errors="replace")
         except KubeError:
             return ""
 

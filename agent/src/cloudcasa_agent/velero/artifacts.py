@@ -12,7 +12,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
@@ -27,6 +27,7 @@ from cloudcasa_agent.kube import EventKind, KubeClient
 
 from .bucket import MAX_BYTES, artifact_key, open_bucket, read_body, tls
 from .build import build_download_request
+from .hook_log import HookLines, without_commands
 from .kinds import kind_id
 from .resources import DOWNLOAD_REQUESTS, command_selector
 
@@ -76,6 +77,9 @@ class Read:
     artifacts: Artifacts
     looked_at: frozenset[str] = frozenset()
     """The kinds that a backup looked at, as `<plural>.<group>`, by its log."""
+    hooks: HookLines = field(default_factory=HookLines)
+    pods: frozenset[str] | None = None
+    """The pods that it took or made, as namespace/name; None when that could not be read."""
 
 
 async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, phase: str) -> Read:
@@ -85,13 +89,14 @@ async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, ph
     raw, missing = await download(client, source, kinds=kinds.all())
     failures = dict(missing)
     errors, warnings = _parsed(kinds.results, raw, failures, read_results) or ((), ())
+    hooks = HookLines()
     try:
-        log, looked_at = await asyncio.to_thread(read_log, raw.get(kinds.log, b""))
+        log, looked_at = await asyncio.to_thread(read_log, raw.get(kinds.log, b""), hooks=hooks)
     except zlib.error:
         log, looked_at = b"", frozenset()
         failures[kinds.log] = "It is broken."
     artifacts = Artifacts(
-        log=log[-LOG_BYTES:].decode(errors="replace"),
+        log=without_commands(_whole_lines(log)).decode(errors="replace"),
         is_log_cut=len(log) > LOG_BYTES,
         errors=errors,
         warnings=warnings,
@@ -99,7 +104,7 @@ async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, ph
         resources=_parsed(kinds.resources, raw, failures, read_resources) or {},
         missing=tuple(f"{kind}: {reason}" for kind, reason in failures.items()),
     )
-    return Read(artifacts, looked_at=looked_at)
+    return Read(artifacts, looked_at=looked_at, hooks=hooks, pods=_parsed(kinds.resources, raw, {}, read_pods))
 
 
 async def download(client: KubeClient, source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -204,16 +209,23 @@ async def _unpacked(reading: Awaitable[bytes], *, kind: str) -> bytes:
         raise AgentError(str(error)) from error
 
 
-def read_log(packed: bytes, /) -> tuple[bytes, frozenset[str]]:
+def read_log(packed: bytes, /, *, hooks: HookLines | None = None) -> tuple[bytes, frozenset[str]]:
     """Return the end of a log and the kinds that it says were looked at, never holding more: it may be far larger than the memory."""
-    end, rest, looked_at = bytearray(), b"", set[str]()
+    end, rest, looked_at, about_hooks = bytearray(), b"", set[str](), hooks or HookLines()
     for part in unpacked_parts(packed):
         end += part
         del end[: -LOG_BYTES - 1]
         *lines, rest = (rest + part).split(b"\n")
         found = (_LOOKED_AT.search(line) for line in lines if _LOOKING in line)
+        for line in lines:
+            about_hooks.take(line)
         looked_at |= {kind_id(plural=match["plural"].decode(), group=(match["group"] or b"").decode()) for match in found if match}
     return bytes(end), frozenset(looked_at)
+
+
+def _whole_lines(log: bytes) -> bytes:
+    """Return the end of a log, without the rest of a line that was cut: it may be of a command."""
+    return log if len(log) <= LOG_BYTES else log[-LOG_BYTES:].partition(b"\n")[2]
 
 
 def _parsed(kind: str, raw: Mapping[str, bytes], failures: dict[str, str], read: Callable[[Any], T]) -> T | None:
@@ -224,3 +236,8 @@ def _parsed(kind: str, raw: Mapping[str, bytes], failures: dict[str, str], read:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         failures[kind] = f"It was not understood ({type(error).__name__})."
         return None
+
+
+def read_pods(raw: Any, /) -> frozenset[str]:
+    """Return the names of the pods."""
+    return frozenset(map(str, raw.get("v1/Pod") or []))

@@ -14,6 +14,7 @@ from cloudcasa_contract.commands import COMMAND_LABEL, RECORD_ANNOTATION, Backup
 
 from cloudcasa_agent.kube import JsonObject, Resource
 
+from .hooks import backup_hooks, restore_hooks
 from .resources import (
     BACKUP_NAME_LABEL,
     BACKUP_UID_LABEL,
@@ -28,6 +29,7 @@ from .resources import (
     location_name,
 )
 from .restore_rules import modifier_rules, modifiers_name, policy_name
+from .selectors import label_selector
 
 CREDENTIAL_KEY = "cloud"
 REVISION = "cloudcasa.io/store-revision"
@@ -47,6 +49,7 @@ def build_backup(command: BackupRun, *, command_id: str, namespace: str, existin
     spec |= _namespaces(selection, namespace=namespace, existing=existing_namespaces)
     spec |= _resources(included=selection.included_resources, excluded=selection.excluded_resources)
     spec |= label_selector(selection.label_selector)
+    spec |= backup_hooks(command.hooks)
     if command.csi_snapshot_timeout_seconds is not None:
         spec["csiSnapshotTimeout"] = f"{command.csi_snapshot_timeout_seconds}s"
     backup = _object(BACKUPS, name=command.backup_name, namespace=namespace, command_id=command_id)
@@ -71,6 +74,7 @@ def build_restore(command: RestoreRun, *, command_id: str, namespace: str) -> Js
     if modifier_rules(command):
         spec["resourceModifier"] = {"kind": "ConfigMap", "name": modifiers_name(command_id)}
     spec |= _chosen_objects(command, command_id=command_id) if command.objects else _chosen(command)
+    spec |= restore_hooks(command.hooks)
     return _object(RESTORES, name=command.restore_name, namespace=namespace, command_id=command_id) | {"spec": spec}
 
 
@@ -142,31 +146,6 @@ def _storage_metadata(target: StorageTarget, *, namespace: str) -> JsonObject:
     labels |= {BORROWED_LABEL: "true"} if target.read_only else {}
     annotations = {REVISION: str(target.revision)}
     return {"name": location_name(target), "namespace": namespace, "labels": labels, "annotations": annotations}
-
-
-def label_selector(wanted: dict[str, str], /) -> JsonObject:
-    """Return the spec's labelSelector: keys are AND, comma-separated values of one key are OR; nothing for an empty selector."""
-    labels: dict[str, str] = {}
-    expressions: list[JsonObject] = []
-    for key in sorted(wanted):
-        values = [value.strip() for value in wanted[key].split(",")]
-        if len(values) == 1:
-            labels[key] = values[0]
-        else:
-            expressions.append({"key": key, "operator": "In", "values": sorted({value for value in values if value})})
-    selector: JsonObject = {}
-    if labels:
-        selector["matchLabels"] = labels
-    if expressions:
-        selector["matchExpressions"] = expressions
-    return {"labelSelector": selector} if selector else {}
-
-
-def selector_text(selector: JsonObject, /) -> str:
-    """Return a selector of `label_selector` as the API's query takes it."""
-    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    sets = [f"{item['key']} in ({','.join(item['values'])})" for item in selector.get("matchExpressions") or []]
-    return ",".join(labels + sets)
 
 
 def is_pattern(namespace: str, /) -> bool:

@@ -19,9 +19,9 @@ from cloudcasa_contract.states import VeleroPhase
 from cloudcasa_agent.kit.errors import AgentError
 from cloudcasa_agent.kube import JsonObject, KubeClient, NotFoundError
 
-from .build import selector_text
 from .kinds import Kind, kinds_of
 from .resources import EXCLUDE_LABEL, VELERO_GROUP
+from .selectors import selector_text
 
 _SHOWN = 3
 _WHOLE = {VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED}

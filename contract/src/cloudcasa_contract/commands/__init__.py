@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from .backup import RECORD_ANNOTATION, BackupDelete, BackupOutput, BackupRun, DeleteOutput, Selection
 from .engine import EngineEnsure, EngineImages, EngineOutput
+from .hooks import HOOK_SECONDS, MAX_HOOK_SECONDS, MAX_HOOKS, HookReport, HookResult, HookRun, HookState
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
 from .preflight import PreflightOutput, PreflightRun, StorageAddress
 from .restore import RestoreOutput, RestoreRun
@@ -69,6 +70,9 @@ __all__ = [
     "AGENT_NAMESPACE",
     "COMMAND_ADAPTER",
     "COMMAND_LABEL",
+    "HOOK_SECONDS",
+    "MAX_HOOKS",
+    "MAX_HOOK_SECONDS",
     "OUTPUT_ADAPTER",
     "RECORD_ANNOTATION",
     "Artifacts",
@@ -82,6 +86,10 @@ __all__ = [
     "EngineImages",
     "EngineOutput",
     "Finding",
+    "HookReport",
+    "HookResult",
+    "HookRun",
+    "HookState",
     "Inventory",
     "InventoryCollect",
     "ObjectRef",

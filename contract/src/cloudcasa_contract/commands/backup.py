@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..base import KubernetesName, WireModel
+from .hooks import HookReport, HookRun
 from .results import Artifacts
 from .storage import StorageTarget
 
@@ -41,6 +42,7 @@ class BackupRun(WireModel):
     csi_snapshot_timeout_seconds: int | None = None
     record: str = ""
     """What a server that knows the bucket only must find again, JSON of its own making."""
+    hooks: tuple[HookRun, ...] = ()
 
 
 class BackupOutput(WireModel):
@@ -61,6 +63,8 @@ class BackupOutput(WireModel):
     format_version: str = ""
     failure_reason: str = ""
     artifacts: Artifacts = Artifacts()
+    hooks: HookReport | None = None
+    """None from an agent that runs no hooks, or when there were none to run."""
 
 
 class BackupDelete(WireModel):

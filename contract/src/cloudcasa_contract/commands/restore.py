@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from ..base import KubernetesName, WireModel
+from .hooks import HookReport, HookRun
 from .results import Artifacts
 from .scope import RestoreScope
 
@@ -19,6 +20,7 @@ class RestoreRun(RestoreScope):
     preserve_node_ports: bool = False
     parallel_downloads: int = 0
     """Files of one volume that are read at a time; 0: as Velero chooses."""
+    hooks: tuple[HookRun, ...] = ()
 
 
 class RestoreOutput(WireModel):
@@ -36,3 +38,5 @@ class RestoreOutput(WireModel):
     bytes_done: int = 0
     failure_reason: str = ""
     artifacts: Artifacts = Artifacts()
+    hooks: HookReport | None = None
+    """None from an agent that runs no hooks, or when there were none to run."""

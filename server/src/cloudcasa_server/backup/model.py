@@ -125,6 +125,7 @@ def backup_payload(job: Document, /, *, move_data: bool) -> dict[str, Any]:
         "move_data": move_data,
         "ttl_seconds": job["retention"]["retainDays"] * DAY_SECONDS + LONGEST_RUN_SECONDS,
         "csi_snapshot_timeout_seconds": minutes * 60 if minutes else None,
+        "hooks": data.get("hooks", []),
     }
 
 

@@ -9,6 +9,8 @@ from cloudcasa_contract.states import JobState, JobType
 
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
+from ..hook.outcome import hook_note, hook_troubles, hooks_shown
+from ..hook.running import backup_commands
 from ..inventory.service import Inventories
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure
@@ -57,11 +59,13 @@ class BackupScript:
             return not_now
         if not_now := await self.admission.by_slots(job, cluster=cluster, store=store):
             return not_now
+        hooks = await backup_commands(self.jobs.store, job["script"]["data"])
         settled = {
             **self.admission.begun(cluster, store),
             "state": JobState.RUNNING.value,
             "script.data.backup_name": object_name(job),
             "script.data.objectstore": store["_id"],
+            "script.data.hooks": hooks,
         }
         if job["type"] == JobType.K8S_COPY.value:
             settled["phase"] = "OFFLOAD_RUNNING"
@@ -91,8 +95,11 @@ class BackupScript:
         is_copy = job["type"] == JobType.K8S_COPY.value
         wants_volumes = job["script"]["data"]["source"].get("snapshotPersistentVolumes") is not False
         forgotten = await self._forgotten(job, output) if wants_volumes else []
-        verdict = judge(output, needs_data=is_copy, needs_volumes=wants_volumes, forgotten=forgotten)
-        changes: dict[str, object] = dict(resource_counts(output))
+        troubles = hook_troubles(output.hooks, is_ordered=bool(job["script"]["data"].get("hooks")))
+        verdict = judge(
+            output, needs_data=is_copy, needs_volumes=wants_volumes, forgotten=forgotten, troubles=troubles, note=hook_note(output.hooks)
+        )
+        changes: dict[str, object] = dict(resource_counts(output)) | hooks_shown(output.hooks)
         await self.jobs.volumes.record(job, rows_in_the_end(job, output.artifacts.volumes))
         if not is_copy:
             changes["kube_snapshot_progress"] = snapshot_counts(output.artifacts.volumes)

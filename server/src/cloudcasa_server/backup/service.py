@@ -13,7 +13,7 @@ from ..cluster.model import PRO
 from ..inventory.service import Inventories
 from ..job.model import JobRequest
 from ..job.service import Jobs
-from ..kit.errors import InvalidError, NotBuiltError
+from ..kit.errors import InvalidError
 from ..kit.rest import RequestContext
 from ..kit.store import Document, Update
 from ..policy.timetable import Promise
@@ -60,17 +60,6 @@ async def check_velero(context: RequestContext, document: Document, /) -> None:
         raise InvalidError(message, issues={"velero": message})
 
 
-def refuse_unbuilt(backup: Document, /) -> None:
-    """Refuse to run what would not be the backup that was asked for. Raises NotBuiltError."""
-    for field in ("pre_hooks", "post_hooks"):
-        if backup.get(field):
-            message = (
-                f'Cannot run the backup "{backup["name"]}": application hooks are stored and do not run yet.'
-                f" Take {field} out to back up without them."
-            )
-            raise NotBuiltError(message)
-
-
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """What makes a run one by schedule."""
@@ -93,8 +82,7 @@ async def open_run(
     offload: Document | None = None,
     schedule: Schedule | None = None,
 ) -> Document:
-    """Open the job of one run; with an offload it copies the data too. Raises NotBuiltError."""
-    refuse_unbuilt(backup)
+    """Open the job of one run; with an offload it copies the data too."""
     return await jobs.open(_request(backup, cluster=cluster, request=request or RunRequest(), offload=offload, schedule=schedule))
 
 
@@ -107,8 +95,7 @@ async def open_skipped(
 
 
 def as_it_is_now(backup: Document, /, *, offload: Document | None) -> Update:
-    """Return what makes a run that has not begun do what its definition says now. Raises NotBuiltError."""
-    refuse_unbuilt(backup)
+    """Return what makes a run that has not begun do what its definition says now."""
     request = _request(backup, cluster=None, request=RunRequest(), offload=offload, schedule=None)
     copy = ("offloaddef", "offloaddef_name")
     fields: Document = {
@@ -142,6 +129,10 @@ def _request(
         cluster_name=cluster["name"] if cluster else backup["cluster"],
         fields=fields,
         namespaces=named_namespaces(backup["source"]),
-        data={"source": backup["source"], "offload_provider": (offload or {}).get("offload_provider")},
+        data={
+            "source": backup["source"],
+            "offload_provider": (offload or {}).get("offload_provider"),
+            **{field: backup[field] for field in ("pre_hooks", "post_hooks") if backup.get(field)},
+        },
         job_id=schedule.job_id if schedule else "",
     )

@@ -7,6 +7,7 @@ import shlex
 from enum import StrEnum
 from typing import Annotated
 
+from cloudcasa_contract.commands import MAX_HOOK_SECONDS
 from pydantic import AfterValidator, Field
 
 from ..kit.rest import Name, Reference, ResourceModel
@@ -58,6 +59,10 @@ class Target(ResourceModel):
     container: str | None = Field(default=None, max_length=63)
     """None: the first container of the pod."""
     command: Annotated[str, Field(max_length=MAX_COMMAND), AfterValidator(_check_command)]
+    timeout_seconds: Annotated[int, Field(ge=1, le=MAX_HOOK_SECONDS)] | None = None
+    """How long it may take. None: 300 seconds."""
+    wait_for_ready: bool | None = None
+    """After a restore: wait until the container is ready, and not only running. None: yes."""
 
 
 class HookRule(ResourceModel):

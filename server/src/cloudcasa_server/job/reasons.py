@@ -62,7 +62,11 @@ CATALOGUE: Mapping[str, Reason] = {
         "Velero came to no end in time.", 'Check that Velero\'s pods in the namespace "cloudcasa-io" run, and their log; then run again.'
     ),
     "hook_failed": Reason(
-        "A hook ended with an error.", "Read the hook's output in the job's log and mend its command, or let it continue on errors."
+        "An application hook failed or did not run in a pod.",
+        "Read what the job says of it (`hooks`), mend the command or what keeps it from running, and run again.",
+    ),
+    "hook_missing": Reason(
+        "A hook that the definition names is not there, or there are too many.", "Take out what the message names, or name another hook."
     ),
     "import_incomplete": Reason(
         "Some backups in the object store cannot be restored as they are.",

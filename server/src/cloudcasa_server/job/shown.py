@@ -136,6 +136,34 @@ class ImportResult(ShownModel):
     problem_count: int
 
 
+class JobHookResult(ShownModel):
+    """One command of an application hook in one pod."""
+
+    hook: str
+    phase: str
+    """pre or post."""
+    namespace: str
+    pod: str
+    container: str
+    state: str
+    """DONE, FAILED, NOT_RUN or UNKNOWN: it failed in one of several pods, and Velero does not say in which."""
+    error: str
+    output: str
+    """The end of what a command wrote that failed."""
+
+
+class JobHooks(ShownModel):
+    """What became of the application hooks of a run."""
+
+    attempted: int
+    failed: int
+    results: list[JobHookResult]
+    """What did not go well first; of very many only the first."""
+    is_cut: bool
+    unmatched: list[str]
+    """Hooks for which there was no pod."""
+
+
 class JobShown(ShownModel):
     """A job: the server writes all of it."""
 
@@ -187,6 +215,8 @@ class JobShown(ShownModel):
     num_total_snapshots: int | None = None
     num_snapshot_offload_attempted: int | None = None
     num_snapshot_offload_completed: int | None = None
+    hooks: JobHooks | None = None
+    """Absent when the run has no hooks."""
     num_errors: int | None = None
     num_warnings: int | None = None
     kube_copy_progress: CopyProgress | None = None

@@ -36,12 +36,20 @@ class Verdict:
 
 
 def judge(
-    output: BackupOutput | RestoreOutput, /, *, needs_data: bool = False, needs_volumes: bool = True, forgotten: Sequence[str] = ()
+    output: BackupOutput | RestoreOutput,
+    /,
+    *,
+    needs_data: bool = False,
+    needs_volumes: bool = True,
+    forgotten: Sequence[str] = (),
+    troubles: Sequence[str] = (),
+    note: str = "",
 ) -> Verdict:
     """Return the verdict.
 
     `needs_data`: volumes must have been copied, not only snapshotted; `needs_volumes`: none may be left out; `forgotten`: claims that
-    should be in it and of which Velero said nothing at all, as namespace/name.
+    should be in it and of which Velero said nothing at all, as namespace/name; `troubles`: what else went wrong, such as hooks; `note`: a
+    sentence that is added where all went well.
     """
     what = "Backup" if isinstance(output, BackupOutput) else "Restore"
     if output.phase not in {VeleroPhase.COMPLETED, VeleroPhase.PARTIALLY_FAILED}:
@@ -49,14 +57,20 @@ def judge(
         why = "; ".join(reason for reason in reasons if reason) or "Velero gave no reason; see the job's log"
         general = "validation_failed" if output.phase == VeleroPhase.FAILED_VALIDATION else "velero_failed"
         return Verdict(JobState.FAILED, f'{what} failed, Velero ended with "{output.phase}": {why}.', clue(reasons, otherwise=general))
-    troubles = list(_troubles(output, needs_data=needs_data, needs_volumes=needs_volumes))
+    are_hooks_bad = bool(troubles)
+    troubles = [*troubles, *_troubles(output, needs_data=needs_data, needs_volumes=needs_volumes)]
     if forgotten:
         named = _some([f"volume {claim}" for claim in forgotten])
         troubles.append(f"{named} selected, but Velero says nothing of the data")
     if not troubles:
-        return Verdict(JobState.COMPLETED, f"{what} successful")
+        return Verdict(JobState.COMPLETED, f"{what} successful{note and '.'}{note}")
     message = f"{what} finished in part: {'; '.join(troubles)}."
-    return Verdict(JobState.PARTIAL, message, _partial_reason(output, needs_data=needs_data, needs_volumes=needs_volumes))
+    reason = _partial_reason(output, needs_data=needs_data, needs_volumes=needs_volumes)
+    return Verdict(JobState.PARTIAL, message, "hook_failed" if are_hooks_bad and reason in _LESS else reason)
+
+
+_LESS = {"partially_failed", "volume_skipped", "not_verified"}
+"""Reasons that say less than that a hook failed."""
 
 
 def _partial_reason(output: BackupOutput | RestoreOutput, *, needs_data: bool, needs_volumes: bool) -> str:

@@ -11,6 +11,8 @@ from ..backup.admission import skip_reason
 from ..backup.model import object_name
 from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
+from ..hook.outcome import hook_note, hook_troubles, hooks_shown
+from ..hook.running import restore_commands
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure
 from ..job.service import Jobs
@@ -44,6 +46,7 @@ class RestoreScript:
         if point is None or point["state"] != RecoveryPointState.READY.value:
             return Finish(JobState.FAILED, "The recovery point was deleted before the restore began.", reason="point_gone")
         payload = restore_payload(job["script"]["data"]["restore"], point=point, restore_name=object_name(job))
+        payload["hooks"] = await restore_commands(self.jobs.store, job["script"]["data"]["restore"], names=payload["namespace_map"])
         settled = {
             "state": JobState.RUNNING.value,
             "script.data.payload": payload,
@@ -73,11 +76,14 @@ class RestoreScript:
             return Finish(JobState.FAILED, "The agent answered without saying what became of the restore.", reason="no_verdict")
         output = RestoreOutput.model_validate(raw)
         await self.jobs.volumes.record(job, rows_in_the_end(job, output.artifacts.volumes))
-        verdict = judge(output, needs_volumes=bool(job["script"]["data"]["payload"]["restore_volumes"]))
+        payload = job["script"]["data"]["payload"]
+        troubles = hook_troubles(output.hooks, is_ordered=bool(payload.get("hooks")))
+        verdict = judge(output, needs_volumes=bool(payload["restore_volumes"]), troubles=troubles, note=hook_note(output.hooks))
         counts = {
             "num_total_resources": output.total_items,
             "num_restored_resources": output.items_restored,
             "num_errors": max(output.errors, len(output.artifacts.errors)),
             "num_warnings": max(output.warnings, len(output.artifacts.warnings)),
+            **hooks_shown(output.hooks),
         }
         return Finish(verdict.state, verdict.message, counts, reason=verdict.reason)

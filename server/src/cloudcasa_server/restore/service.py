@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudcasa_contract.states import JobType, RecoveryPointState
 
+from ..hook.service import RESTORE_FIELDS, check_hooks
 from ..job.model import JobRequest
 from ..job.service import Jobs
 from ..kit.errors import InvalidError
@@ -15,8 +16,6 @@ from .model import chosen_namespaces, touched_namespaces
 
 _UNBUILT = {
     "storage_class_map": "Mapping storage classes",
-    "pre_hooks": "Hooks",
-    "post_hooks": "Hooks",
     "awseks": "Making a cluster",
     "azure_aks": "Making a cluster",
     "cloudaccount": "Making a cluster",
@@ -40,6 +39,12 @@ async def check(context: RequestContext, document: Document, /) -> Document:
     for field, what in _UNBUILT.items():
         if document.get(field):
             raise _refuse(field, f"{what} in a restore: not supported yet. Leave {field} empty.")
+    if document.get("pre_hooks"):
+        text = (
+            "A restore has no pods before it has made them, so nothing can run in them before. Use post_hooks, which run when they are up."
+        )
+        raise _refuse("pre_hooks", text)
+    await check_hooks(context, document, fields=RESTORE_FIELDS)
     _check_selection(document, point)
     return point
 
