@@ -72,6 +72,15 @@ def test_failure_is_told_for_the_pod_that_had_it_with_its_output():
     assert (report.results[0].output, report.attempted, report.failed) == ("disk full", 2, 1)
 
 
+def test_thousands_of_pods_are_all_looked_at_and_the_failed_one_comes_first():
+    names = [f"db-{number}" for number in range(8_000)]
+    read = lines(*(line for name in names for line in (STARTED, a_line("stdout: "), ended(name, 3 if name == "db-7999" else 0))))
+    report = backup_report([a_hook()], pods=[a_pod(name) for name in names], lines=read, status=status(8_000, 1))
+    assert (report.results[0].pod, report.results[0].state, report.failed) == ("db-7999", HookState.FAILED, 1)
+    assert (len(report.results), report.is_cut) == (200, True)
+    assert {result.state for result in report.results[1:]} == {HookState.DONE}
+
+
 def test_command_that_never_ended_is_told_apart_from_one_that_did():
     read = lines(STARTED, STARTED, ended("db-1", 0), a_line("Error executing hook", error='"timed out after 5m0s"'))
     report = backup_report([a_hook()], pods=[a_pod("db-0"), a_pod("db-1")], lines=read, status=status(2, 1))

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from .hooks import ENTRY, MARK
 
 OUTPUT_CHARACTERS = 500
-_LINES = 20_000
-"""Lines about hooks that are kept: 5 a pod and command. What is beyond is not told apart."""
+_LINES = 300_000
+"""Lines about hooks that are read, 3 or 4 for each command in each pod; of what ended well nothing but that is kept."""
+_ERRORS = 1_000
 _PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 _COMMAND = re.compile(rb'hookCommand=(?:"(?:[^"\\]|\\.)*"|\S+)')
 _ADDRESS = re.compile(r"/exec\?[^\s\"']*")
@@ -46,7 +47,9 @@ class HookLines:
         line = fields_of(raw.decode(errors="replace"))
         message, name = line.get("msg", ""), line.get("hookName", "")
         if message == "Error executing hook":
-            self.errors.setdefault(line.get("hookPhase", ""), []).append(without_address(line.get("error", "")))
+            of_phase = self.errors.setdefault(line.get("hookPhase", ""), [])
+            del of_phase[: -_ERRORS + 1]
+            of_phase.append(without_address(line.get("error", ""))[:OUTPUT_CHARACTERS])
         elif name.removeprefix(ENTRY).isdigit():
             self._take_entry(int(name.removeprefix(ENTRY)), message)
 
@@ -57,7 +60,8 @@ class HookLines:
             self.idle[entry] += 1
         elif message.startswith("stderr: ") and (found := _MARKED.search(message)):
             output = message.removeprefix("stderr: ")[: found.start() - len("stderr: ")].strip()
-            self.exits[entry, found[1]] = int(found[2]), output[-OUTPUT_CHARACTERS:]
+            code = int(found[2])
+            self.exits[entry, found[1]] = code, output[-OUTPUT_CHARACTERS:] if code else ""
 
 
 def fields_of(line: str, /) -> dict[str, str]:
