@@ -9,6 +9,7 @@ import asyncio
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -338,3 +339,91 @@ async def test_inventory_knows_the_claims_driver_and_snapshot_class(run, workloa
     [claim] = [pvc for pvc in inventory.pvcs if pvc.namespace == "app"]
     assert (claim.name, claim.phase, claim.driver) == ("data", "Bound", "csi.lab.local")
     assert [item.snapshot_class for item in inventory.storage_classes if item.name == claim.storage_class] == ["lab"]
+
+
+def stock_velero(lab: Lab, directory: Path):
+    """Install a stock Velero into the namespace `velero`, as its documentation says; return its command line."""
+    env = lab.env()
+    keys = directory / "keys"
+    keys.write_text(f"[default]\naws_access_key_id={env['LAB_S3_ACCESS_KEY']}\naws_secret_access_key={env['LAB_S3_SECRET_KEY']}\n")
+
+    def velero(*words: str) -> str:
+        argv = [env["LAB_VELERO"], "--kubeconfig", env["KUBECONFIG"], "--namespace", "velero", *words]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    config = f"region={env['LAB_S3_REGION']},s3ForcePathStyle=true,s3Url={env['LAB_S3_ENDPOINT']},checksumAlgorithm="
+    place = ["--bucket", env["LAB_S3_BUCKET"], "--prefix", "theirs", "--secret-file", str(keys), "--backup-location-config", config]
+    images = ["--image", IMAGES.velero, "--plugins", IMAGES.plugin_aws, "--provider", "aws"]
+    velero("install", *images, *place, "--use-volume-snapshots=false", "--use-node-agent", "--features=EnableCSI", "--wait")
+    return velero
+
+
+def what_is_theirs(lab: Lab) -> dict[str, str]:
+    """Return the version of every definition, and the identity of everything that the stock Velero has."""
+    version = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.metadata.resourceVersion}{'\\n'}{end}"
+    identity = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.metadata.generation}{'\\n'}{end}"
+    kinds = (
+        "deployments",
+        "daemonsets",
+        "secrets",
+        "serviceaccounts",
+        "backups.velero.io",
+        "restores.velero.io",
+        "backuprepositories.velero.io",
+    )
+    held = {kind: lab.kubectl("-n", "velero", "get", kind, "-o", identity) for kind in kinds}
+    binding = lab.kubectl("get", "clusterrolebinding", "velero", "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion}")
+    return held | {"definitions": lab.kubectl("get", "crd", "-o", version), "binding": binding}
+
+
+def remove_ours(lab: Lab) -> None:
+    """Take our Velero off the cluster by hand, as docs/admin/agent.md says."""
+    lab.kubectl("-n", AGENT_NAMESPACE, "delete", "deployment", "velero", "--cascade=foreground", "--timeout=120s")
+    for name in lab.kubectl("-n", AGENT_NAMESPACE, "get", "restores.velero.io", "-o", "name").split():
+        lab.kubectl("-n", AGENT_NAMESPACE, "patch", name, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    lab.kubectl("delete", "namespace", AGENT_NAMESPACE, "--timeout=180s")
+    lab.kubectl("delete", "clusterrolebinding", f"velero-{AGENT_NAMESPACE}")
+
+
+async def test_two_veleros_work_side_by_side_and_ours_leaves_theirs_whole(installed, run, engine, lab, storage, workload, tmp_path):  # noqa: PLR0917
+    velero = stock_velero(lab, tmp_path)
+    try:
+        with pytest.raises(ForeignVeleroError):
+            await run(ENSURE)
+        definitions = what_is_theirs(lab)["definitions"]
+        beside = await run(ENSURE.model_copy(update={"allow_foreign_velero": True}))
+        assert "foreign-velero-beside" in {finding.slug for finding in beside.findings}
+        assert what_is_theirs(lab)["definitions"] == definitions
+
+        backup = a_backup(storage, "app")
+        words = ("backup", "create", "theirs", "--include-namespaces", "app", "--snapshot-move-data", "--wait")
+        made, said = await asyncio.gather(run(backup), asyncio.to_thread(velero, *words))
+        assert (made.phase, "Completed" in said) == ("Completed", True)
+        everything = a_backup(storage)
+        everything = everything.model_copy(update={"selection": Selection(all_namespaces=True), "move_data": False})
+        assert (await run(everything)).phase == "Completed"
+        written = await engine.client.get(BACKUPS, name=everything.backup_name, namespace=AGENT_NAMESPACE)
+        assert "velero" in written["spec"]["excludedNamespaces"]
+
+        restore = RestoreRun(
+            restore_name=f"r-{secrets.token_hex(4)}", backup_name=backup.backup_name, storage=storage, namespace_map={"app": "ours"}
+        )
+        words = ("restore", "create", "theirs", "--from-backup", "theirs", "--namespace-mappings", "app:theirs", "--wait")
+        restored, said = await asyncio.gather(run(restore), asyncio.to_thread(velero, *words))
+        assert (restored.phase, "Completed" in said) == ("Completed", True)
+        assert checksum(lab, namespace="ours") == workload
+        assert checksum(lab, namespace="theirs") == workload
+
+        before = what_is_theirs(lab)
+        remove_ours(lab)
+        assert what_is_theirs(lab) == before
+        assert "cloudcasa" not in lab.kubectl("get", "clusterrolebindings", "-o", "name")
+        velero("restore", "create", "again", "--from-backup", "theirs", "--namespace-mappings", "app:again", "--wait")
+        assert checksum(lab, namespace="again") == workload
+    finally:
+        lab.kubectl("-n", "velero", "delete", "restores.velero.io", "--all", "--timeout=60s", check=False)
+        lab.kubectl("delete", "namespace", "velero", "--timeout=120s", check=False)
+        lab.kubectl("delete", "clusterrolebinding", "velero", check=False)
+        lab.kubectl("create", "namespace", AGENT_NAMESPACE, check=False)

@@ -21,6 +21,8 @@ from .._resources import CloudCasa
 from .._runner import create_http
 from .._wait import wait_until
 
+STOP_SECONDS = 60
+"""How long Velero's pods may take to end when nobody waits for the rest."""
 MADE_BY_AGENT = [
     {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "velero-cloudcasa-io"}},
 ]
@@ -121,7 +123,8 @@ def _remove(kube: Kube, items: t.List[Document], *, check_mode: bool, timeout_se
         before = kube.find(item)
         if before is not None and not check_mode:
             if item["kind"] == "Namespace":
-                # Only a running Velero takes its finalizers off its Restores, and it goes with the namespace: the deletion would hang.
+                # Velero goes first: while it runs, it puts back the finalizers of its Restores, and the deletion of the namespace would hang.
+                _stop_velero(kube, namespace=item["metadata"]["name"], timeout_seconds=timeout_seconds)
                 kube.release(api_version="velero.io/v1", kind="Restore", namespace=item["metadata"]["name"])
             kube.delete(item)
         changes.append(Change(item, before, None, changed=before is not None))
@@ -133,6 +136,13 @@ def _remove(kube: Kube, items: t.List[Document], *, check_mode: bool, timeout_se
             text = f"The agent is still being removed after {timeout_seconds} seconds: {', '.join(left)}."
             raise WaitTimeoutError(text, code="timeout", details=left)
     return changes
+
+
+def _stop_velero(kube: Kube, *, namespace: str, timeout_seconds: int) -> None:
+    """Delete our Velero and wait until its pods are gone, which a deletion in the foreground tells."""
+    velero = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "velero", "namespace": namespace}}
+    kube.delete(velero)
+    wait_until(lambda: kube.find(velero), lambda left: left is None, timeout_seconds=timeout_seconds or STOP_SECONDS)
 
 
 def _wait_active(cloud: CloudCasa, kube: Kube, cluster: Document, items: t.List[Document], *, timeout_seconds: int) -> Document:
