@@ -94,6 +94,7 @@ class House:
             "_etag": "e",
             "name": name,
             "state": "READY",
+            "type": "COPY",
             "cluster": cluster,
             "cluster_name": "c",
             "backupdef": new_id(),

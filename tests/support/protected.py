@@ -75,17 +75,11 @@ class Protected:
         assert len(points) == 1, points
         return points[0]
 
-    def restore(self, point: Json, *, namespaces: list[str], timeout_seconds: float = 600, **fields: Any) -> Json:
-        """Restore namespaces from a point and wait; return the job."""
-        restore = self.client.post(
-            "kuberestores",
-            {
-                "name": f"restore-{secrets.token_hex(4)}",
-                "backup_inst": point["_id"],
-                "selection": {"all_namespaces": False, "namespaces": namespaces, "restorePersistentVolumes": True},
-                **fields,
-            },
-        )
+    def restore(self, point: Json, *, namespaces: list[str], timeout_seconds: float = 600, **more: Any) -> Json:
+        """Restore namespaces from a point and wait; return the job. `more` are further fields of the restore."""
+        selection = {"all_namespaces": False, "namespaces": namespaces, "restorePersistentVolumes": True} if namespaces else {}
+        body = {"name": f"restore-{secrets.token_hex(4)}", "backup_inst": point["_id"], "selection": selection | more.pop("selection", {})}
+        restore = self.client.post("kuberestores", body | more)
         created = self.client.wait(f"kuberestores/{restore['_id']}", lambda r: bool(r["status"].get("jobid")), timeout_seconds=30)
         return self.client.wait_for_job(created["status"]["jobid"], timeout_seconds=timeout_seconds)
 

@@ -9,8 +9,8 @@ import pytest
 from cloudcasa_agent.velero.artifacts import LOG_BYTES, read_log
 from cloudcasa_agent.velero.drive import Watched
 from cloudcasa_agent.velero.outcome import backup_output, expected_volumes, restore_output
-from cloudcasa_contract.commands import Artifacts, VolumeResult
-from cloudcasa_contract.velero import read_resources, read_results, read_volumes, unpack
+from cloudcasa_contract.commands import Artifacts, ObjectRef, VolumeResult
+from cloudcasa_contract.velero import read_listing, read_resources, read_results, read_volumes, unpack
 
 from tests.support.agent_builders import a_data_upload, a_restore_command
 
@@ -63,12 +63,29 @@ def test_restore_whose_volume_did_not_come_back_has_an_error():
 def test_expected_volumes_are_named_as_they_are_after_the_restore():
     other = MOVED.model_copy(update={"namespace": "other"})
     failed = MOVED.model_copy(update={"pvc": "broken", "succeeded": False})
-    command = a_restore_command(namespaces=("app",), namespace_map={"app": "app2"})
-    assert [(volume.namespace, volume.pvc) for volume in expected_volumes((MOVED, other, failed), command=command)] == [("app2", "data")]
+    command = a_restore_command(namespaces=("app",))
+    expected = expected_volumes((MOVED, other, failed), command=command, mapping={"app": "app2"})
+    assert [(volume.namespace, volume.pvc) for volume in expected] == [("app2", "data")]
 
 
-def test_nothing_is_expected_of_a_restore_of_chosen_objects():
-    assert expected_volumes((MOVED,), command=a_restore_command(included_resources=("pods",))) == ()
+CHOICES = {
+    "kinds": {"included_resources": ("persistentvolumeclaims",)},
+    "labels": {"label_selector": {"a": "b"}},
+    "objects": {"objects": (ObjectRef(kind="PersistentVolumeClaim", namespace="app", name="data"),)},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES.keys())
+@pytest.mark.parametrize("action", ["created", "skipped", "updated", "failed"])
+def test_data_is_expected_of_each_claim_that_a_choice_restored_or_found_there(choice, action):
+    listing = read_listing({"v1/PersistentVolumeClaim": [f"app2/data({action})"], "v1/Pod": ["app2/data(created)"]})
+    command = a_restore_command(**choice)
+    assert [volume.pvc for volume in expected_volumes((MOVED,), command=command, mapping={"app": "app2"}, listing=listing)] == ["data"]
+    assert expected_volumes((MOVED,), command=command, mapping={}, listing=listing) == ()
+
+
+def test_no_data_is_expected_where_volumes_are_not_wanted():
+    assert expected_volumes((MOVED,), command=a_restore_command(restore_volumes=False), mapping={}) == ()
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ FOREIGN: list[tuple[str, str, dict[str, Any]]] = [
     ("a copy of a foreign backup", "kubeoffloads", {"backupdef": "blue-shop"}),
     ("a copy that lies about its cluster", "kubeoffloads", {"backupdef": "blue-shop", "cluster": "red"}),
     ("a restore of a foreign point", "kuberestores", {"backup_inst": "blue-shop-point", "selection": {"namespaces": ["shop"]}}),
+    (
+        "a restore of a foreign point into its own cluster",
+        "kuberestores",
+        {"backup_inst": "blue-shop-point", "cluster": "red", "selection": {"all_namespaces": True}},
+    ),
+    (
+        "a restore of its own point into a foreign cluster",
+        "kuberestores",
+        {"backup_inst": "red-shop-point", "cluster": "blue", "selection": {"all_namespaces": True}},
+    ),
     ("a new cluster", "kubeclusters", {}),
     ("a policy for everyone", "policies", {"schedules": [{"retainDays": 1, "schedule": {"cronSpec": "0 1 * * *"}}]}),
 ]
@@ -98,6 +108,34 @@ FOREIGN_TO_SHOP: list[tuple[str, str, dict[str, Any]]] = [
         "its own data under a prefix",
         "kuberestores",
         {"backup_inst": "red-shop-point", "selection": {"namespaces": ["shop"]}, "namespaces_prefix": "x-"},
+    ),
+    (
+        "an object of another namespace",
+        "kuberestores",
+        {"backup_inst": "red-all-point", "selection": {"objects": [{"kind": "Secret", "namespace": "bank", "name": "login"}]}},
+    ),
+    (
+        "its own object into a foreign namespace",
+        "kuberestores",
+        {
+            "backup_inst": "red-shop-point",
+            "selection": {"objects": [{"kind": "Secret", "namespace": "shop", "name": "login"}]},
+            "namespaces_map": {"shop": "bank"},
+        },
+    ),
+    (
+        "objects of the whole cluster",
+        "kuberestores",
+        {"backup_inst": "red-shop-point", "selection": {"objects": [{"kind": "ClusterRole", "name": "admin"}]}},
+    ),
+    (
+        "its own data changed into anything",
+        "kuberestores",
+        {
+            "backup_inst": "red-shop-point",
+            "selection": {"all_namespaces": True},
+            "options": {"resource_modifiers": [{"conditions": {"groupResource": "*"}, "mergePatches": [{"patchData": "{}"}]}]},
+        },
     ),
     (
         "everything under a suffix",
@@ -212,6 +250,27 @@ async def test_a_lost_namespace_can_still_be_restored_by_its_team(house: House) 
     assert await team.names("backupinstances") == ["lost"]
     await team.make("kuberestores", name="bring back", backup_inst=point, selection={"all_namespaces": True})
     assert await house.a_namespace(cluster, "lost") == namespace
+
+
+async def test_a_team_of_two_clusters_restores_from_one_into_the_other(house: House) -> None:
+    both = [house.made[name]["_id"] for name in ("red", "blue")]
+    team = await house.a_team(resource="kubeclusters", ids=both, roles=["USER"])
+    point = house.made["red-shop-point"]["_id"]
+    made = await team.make("kuberestores", name="over", backup_inst=point, cluster=both[1], selection={"all_namespaces": True})
+    assert (made["cluster"], made["source_cluster"]) == (both[1], both[0])
+    assert await team.status("DELETE", f"kuberestores/{made['_id']}") == 204
+
+
+async def test_seeing_a_point_is_not_enough_to_take_its_data_to_another_cluster(house: House) -> None:
+    """Who restores reveals the source's Secrets to the target: both clusters must be theirs to restore."""
+    rows = [
+        {"resource": "kubeclusters", "resourceIds": [house.made["blue"]["_id"]], "roles": ["USER"]},
+        {"resource": "kubeclusters", "resourceIds": [house.made["red"]["_id"]], "roles": ["VIEWER"]},
+    ]
+    team = await house.a_key(acls=rows)
+    body = {"backup_inst": house.made["red-shop-point"]["_id"], "cluster": house.made["blue"]["_id"]}
+    assert "red-shop" in await team.names("backupinstances")
+    assert await team.status("POST", "kuberestores", json={"name": "over", "selection": {"all_namespaces": True}} | body) == 403
 
 
 async def test_rights_of_the_capsule_addon_are_enough_for_a_tenant(house: House) -> None:

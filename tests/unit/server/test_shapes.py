@@ -118,7 +118,7 @@ async def test_every_field_of_a_restore_is_echoed(shared):
         "namespaces_prefix": "x-",
         "namespaces_suffix": "-y",
         "namespaces_map": {"web": "web2"},
-        "storage_class_map": {},
+        "storage_class_map": {"slow": "fast"},
         "options": {"preserve_node_ports": True},
     }
     made = await shared.make("kuberestores", **body)
@@ -135,7 +135,7 @@ async def test_every_field_of_a_restore_is_echoed(shared):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("storage_class_map", {"a": "b"}),
+        ("storage_class_map", {"a": "No such name"}),
         ("pre_hooks", [{"hooks": []}]),
         ("post_hooks", [{"hooks": ["f" * 24]}]),
         ("awseks", {"a": 1}),

@@ -24,12 +24,14 @@ from cloudcasa_agent.kit.logging import get_logger
 from cloudcasa_agent.kit.settings import Settings
 from cloudcasa_agent.kube import KubeClient
 from cloudcasa_agent.velero.install import engine_problem
+from cloudcasa_agent.velero.loan import sweep
 
 from .credential import SecretCredentialStore
 from .inventory import InventoryReporter
 
 _DRAIN_SECONDS = 5.0
 _LOOK_SECONDS = 30.0
+_SWEEP_SECONDS = 3600.0
 _log = get_logger("app")
 
 
@@ -60,6 +62,7 @@ async def _supervise(settings: Settings, *, client: KubeClient, stopping: asynci
             alive,
             group.create_task(reporter.run(), name="inventory"),
             group.create_task(_look_at_engine(engine), name="engine"),
+            group.create_task(_sweep(engine), name="sweep"),
         ]
         _log.info("Agent started", version=__version__, cluster=settings.cluster_id, namespace=settings.namespace)
         await stopping.wait()
@@ -119,6 +122,15 @@ async def _look_at_engine(engine: Engine) -> None:
         if is_ours and not engine.install_lock.locked() and not engine.start_lock.locked():
             with suppress(AgentError):
                 engine.problem = await engine_problem(engine.client, namespace=engine.namespace, is_installed=engine.is_installed)
+
+
+async def _sweep(engine: Engine) -> None:
+    """Remove, at the start and then every hour, what restores of agents that were killed left behind."""
+    while True:
+        with suppress(AgentError):
+            async with engine.storage_lock:
+                await sweep(engine.client, namespace=engine.namespace, borrowers=engine.borrowers)
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 async def _flush(outbox: Outbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ class Engine:
     """Those of another Velero, which are kept out of our backups: they hold its password."""
     storage_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Two commands on one store must not both apply its location."""
+    borrowers: Counter[str] = field(default_factory=Counter)
+    """Restores of this process by the location of another cluster's prefix that they read."""
     install_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     start_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Between finding Velero's knowledge fresh and creating a run, no other command may restart Velero."""

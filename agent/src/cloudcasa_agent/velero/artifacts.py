@@ -18,7 +18,16 @@ from typing import Any, TypeVar
 import aiohttp
 from cloudcasa_contract.commands import Artifacts, StorageTarget
 from cloudcasa_contract.states import VeleroPhase
-from cloudcasa_contract.velero import TooLargeError, read_resources, read_results, read_volumes, unpack, unpacked_parts
+from cloudcasa_contract.velero import (
+    Listed,
+    TooLargeError,
+    read_listing,
+    read_resources,
+    read_results,
+    read_volumes,
+    unpack,
+    unpacked_parts,
+)
 from yarl import URL
 
 from cloudcasa_agent.kit.errors import AgentError
@@ -80,6 +89,8 @@ class Read:
     hooks: HookLines = field(default_factory=HookLines)
     pods: frozenset[str] | None = None
     """The pods that it took or made, as namespace/name; None when that could not be read."""
+    listing: tuple[Listed, ...] = ()
+    """Every object, of a restore with what became of it."""
 
 
 async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, phase: str) -> Read:
@@ -104,7 +115,13 @@ async def read_artifacts(client: KubeClient, source: Source, *, kinds: Kinds, ph
         resources=_parsed(kinds.resources, raw, failures, read_resources) or {},
         missing=tuple(f"{kind}: {reason}" for kind, reason in failures.items()),
     )
-    return Read(artifacts, looked_at=looked_at, hooks=hooks, pods=_parsed(kinds.resources, raw, {}, read_pods))
+    return Read(
+        artifacts,
+        looked_at=looked_at,
+        hooks=hooks,
+        pods=_parsed(kinds.resources, raw, {}, read_pods),
+        listing=_parsed(kinds.resources, raw, {}, read_listing) or (),
+    )
 
 
 async def download(client: KubeClient, source: Source, *, kinds: tuple[str, ...]) -> tuple[dict[str, bytes], dict[str, str]]:

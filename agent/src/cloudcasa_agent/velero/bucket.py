@@ -31,6 +31,7 @@ _KEYS: Mapping[str, str] = {
     "BackupVolumeInfos": "backups/{name}/{name}-volumeinfo.json.gz",
     "BackupResourceList": "backups/{name}/{name}-resource-list.json.gz",
     "BackupContents": "backups/{name}/{name}.tar.gz",
+    "PodVolumeBackups": "backups/{name}/{name}-podvolumebackups.json.gz",
     "Backup": "backups/{name}/velero-backup.json",
     "RestoreLog": "restores/{name}/restore-{name}-logs.gz",
     "RestoreResults": "restores/{name}/restore-{name}-results.gz",

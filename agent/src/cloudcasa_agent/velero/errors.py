@@ -96,3 +96,31 @@ class BucketError(AgentError):
         super().__init__(text)
         self.code = code
         self.is_missing = is_missing
+
+
+class ObjectNotInBackupError(AgentError):
+    """A single object to restore is not in the backup."""
+
+    slug = "object-not-in-backup"
+    remedy = "Correct kind, namespace and name: the job's log of the backup lists what it took."
+
+
+class NameUnusableError(AgentError):
+    """Namespaces cannot be called what a restore would call them."""
+
+    slug = "namespace-name-unusable"
+    remedy = "Change prefix, suffix or map of the namespaces."
+
+
+class ListingUnreadableError(AgentError):
+    """The list of a backup's objects cannot be read."""
+
+    slug = "storage-unreachable"
+    remedy = StorageUnreachableError.remedy
+
+
+class StorageClassMissingError(AgentError):
+    """A storage class that volumes are to have does not exist."""
+
+    slug = "restore-class-missing"
+    remedy = "Create the storage class, or name another one in storage_class_map."

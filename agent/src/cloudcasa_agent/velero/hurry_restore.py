@@ -23,7 +23,7 @@ from .drive import Drive, movement_claim
 from .resources import DATA_DOWNLOADS
 
 TOUCHED = "cloudcasa.io/touched-at"
-_SELECTED_NODE = "volume.kubernetes.io/selected-node"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 Claim = tuple[str, str]
 """Namespace and name."""
@@ -36,7 +36,7 @@ async def hurry_restore(drive: Drive, *, selector: str) -> None:
 
 def is_consumed(claim: JsonObject, *, binding_mode: str) -> bool:
     """Tell whether the node agent would go on with the claim: one that waits for a pod must have been given a node."""
-    return binding_mode != "WaitForFirstConsumer" or bool((claim["metadata"].get("annotations") or {}).get(_SELECTED_NODE))
+    return binding_mode != "WaitForFirstConsumer" or bool((claim["metadata"].get("annotations") or {}).get(SELECTED_NODE))
 
 
 def is_reserved(volume: JsonObject, *, claim: Claim) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cloudcasa_contract.commands import Artifacts, BackupOutput, RestoreOutput, RestoreRun, VolumeResult
-from cloudcasa_contract.velero import backup_counts, run_end
+from cloudcasa_contract.velero import Listed, backup_counts, claims_in, run_end
 
 from cloudcasa_agent.kube import JsonObject
 
@@ -36,12 +36,17 @@ def backup_output(
     )
 
 
-def restore_output(watched: Watched, *, artifacts: Artifacts, expected: Iterable[VolumeResult]) -> RestoreOutput:
-    """Return the end of a restore; `expected` are the volumes whose data must have come back, by the names they have now."""
+def restore_output(
+    watched: Watched, *, artifacts: Artifacts, expected: Iterable[VolumeResult], absent: tuple[str, ...] = ()
+) -> RestoreOutput:
+    """Return the end of a restore.
+
+    `expected` are the volumes whose data must have come back, by the names they have now; `absent` the sentences about chosen objects that did not.
+    """
     ended = run_end(watched.status)
     total, done = watched.moved_bytes()
     volumes = _with_movements(artifacts.volumes, movements=watched.movements)
-    errors = artifacts.errors + _lost(expected, volumes=volumes, movements=watched.movements)
+    errors = artifacts.errors + _lost(expected, volumes=volumes, movements=watched.movements) + absent
     return RestoreOutput(
         phase=watched.phase,
         **ended | {"errors": max(ended["errors"], len(errors))},
@@ -52,18 +57,24 @@ def restore_output(watched: Watched, *, artifacts: Artifacts, expected: Iterable
     )
 
 
-def expected_volumes(backed_up: Iterable[VolumeResult], *, command: RestoreRun) -> tuple[VolumeResult, ...]:
+def expected_volumes(
+    backed_up: Iterable[VolumeResult], *, command: RestoreRun, mapping: Mapping[str, str], listing: tuple[Listed, ...] = ()
+) -> tuple[VolumeResult, ...]:
     """Return the moved volumes of a backup that a restore must bring back, in the namespaces where it puts them.
 
-    None when the restore takes a choice of objects, since which claims that means is not known here.
+    Of a restore that takes all, or whole namespaces, these are all of them; of a choice those whose claims Velero lists, whatever became of them.
     """
-    if not command.restore_volumes or command.included_resources or command.label_selector:
+    if not command.restore_volumes:
         return ()
-    return tuple(
-        volume.model_copy(update={"namespace": command.namespace_map.get(volume.namespace, volume.namespace)})
+    moved = (
+        volume.model_copy(update={"namespace": mapping.get(volume.namespace, volume.namespace)})
         for volume in backed_up
         if volume.is_data_moved and volume.succeeded and (not command.namespaces or volume.namespace in command.namespaces)
     )
+    if not (command.included_resources or command.label_selector or command.objects):
+        return tuple(moved)
+    claims = claims_in(listing)
+    return tuple(volume for volume in moved if (volume.namespace, volume.pvc) in claims)
 
 
 def _with_movements(volumes: Iterable[VolumeResult], *, movements: Mapping[str, JsonObject]) -> tuple[VolumeResult, ...]:
@@ -98,7 +109,8 @@ def _lost(expected: Iterable[VolumeResult], *, volumes: Iterable[VolumeResult], 
         if not volume.succeeded
     )
     absent = tuple(
-        f'namespace "{volume.namespace}": the data of claim "{volume.pvc}" was not restored. The claim may have existed already.'
+        f'namespace "{volume.namespace}": the data of claim "{volume.pvc}" was not restored. '
+        "A claim that exists already is left as it is: delete it, or restore under another name."
         for volume in expected
         if (volume.namespace, volume.pvc) not in moved
     )

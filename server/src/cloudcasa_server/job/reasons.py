@@ -90,6 +90,9 @@ CATALOGUE: Mapping[str, Reason] = {
     "name_taken": Reason(
         "A backup or restore of this name exists and is not of this run.", "Run it again: each run has a name of its own."
     ),
+    "namespace_name_unusable": Reason(
+        "Namespaces cannot be called what the restore would call them.", "Change the prefix, the suffix or the map of the namespaces."
+    ),
     "namespace_not_found": Reason("None of the namespaces to work on exists.", "Correct the namespaces of the definition, or create them."),
     "no_verdict": Reason(
         "The agent answered without saying what became of the work.", "Bring agent and server to the same version, then run again."
@@ -100,6 +103,9 @@ CATALOGUE: Mapping[str, Reason] = {
     "not_built": Reason("What the definition asks for is not built yet.", "Take out what the message names."),
     "not_verified": Reason(
         "Velero finished, but what it did could not be verified.", "Check that the agent reaches the object store, and run again."
+    ),
+    "object_not_in_backup": Reason(
+        "A single object that was asked for is not in the recovery point.", "Correct its kind, namespace and name in selection.objects."
     ),
     "partially_failed": Reason(
         "Velero finished with errors: what it could not do is named, everything else is done.",

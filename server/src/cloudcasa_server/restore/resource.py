@@ -39,7 +39,7 @@ def _place(document: Document, point: Document) -> Document:
     """Return whose data a restore reads and writes: what access to it is judged by."""
     return {
         "source_cluster": point["cluster"],
-        "cluster": point["cluster"],
+        "cluster": document.get("cluster") or point["cluster"],
         "touched_namespaces": touched_namespaces(document, point=point),
     }
 
@@ -58,6 +58,7 @@ RESTORES = Resource(
     noun="restore",
     model=Restore,
     initial=lambda: {"status": {"state": "PENDING"}},
+    additions=frozenset({"selection.objects"}),
     references={
         "cluster": "kubeclusters",
         "backup_inst": "backupinstances",

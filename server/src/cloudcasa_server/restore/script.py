@@ -20,7 +20,7 @@ from ..job.verdict import judge
 from ..job.volumes import rows_in_the_end
 from ..kit.rest import Documents
 from ..kit.store import Document
-from .model import restore_payload
+from .payload import command_kind, restore_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,16 @@ class RestoreScript:
             "state": JobState.RUNNING.value,
             "script.data.payload": payload,
             "script.data.objectstore": point["objectstore"],
+            "script.data.source_cluster": point["cluster"],
         }
         return Goto("send", settled, f'Starting restore from "{point["name"]}"')
 
     async def send(self, job: Document, /) -> Next:
         """Ask the agent."""
         data = job["script"]["data"]
-        order = Order("restore.run", data["payload"], StorageRef(data["objectstore"], job["cluster"]))
+        is_borrowed = data["source_cluster"] != job["cluster"]
+        storage = StorageRef(data["objectstore"], data["source_cluster"], is_read_only=is_borrowed)
+        order = Order(command_kind(data["payload"], is_borrowed=is_borrowed), data["payload"], storage)
         await self.outbox.enqueue(order, cluster_id=job["cluster"], key=step_key(job, "send"), job_id=job["_id"])
         return Goto("wait")
 

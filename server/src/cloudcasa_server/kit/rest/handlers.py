@@ -88,10 +88,18 @@ async def replace(context: RequestContext, resource: Resource) -> Response:
     body = await read_object(context.request)
 
     def wanted(stored: Document, current: Document) -> Document:
-        kept = {key: current[key] for key in resource.additions if key in current}
-        return {**copied(dict(resource.defaults)), **copied(kept), **settable(body, resource, stored)}
+        return _with_additions({**copied(dict(resource.defaults)), **settable(body, resource, stored)}, current, resource)
 
     return await _write(context, resource, body, wanted)
+
+
+def _with_additions(new: Document, current: Document, resource: Resource) -> Document:
+    """Return the document with what a client that does not know our additions has left out of an object that it sent."""
+    for path in resource.additions:
+        parent = paths.get(new, path.rpartition(".")[0]) if "." in path else new
+        if isinstance(parent, dict) and paths.has(current, path) and not paths.has(new, path):
+            paths.put(new, path, copied(paths.get(current, path)))
+    return new
 
 
 async def patch(context: RequestContext, resource: Resource) -> Response:

@@ -84,7 +84,8 @@ class Resource:
     initial: Callable[[], Document] = dict
     """Server-owned fields of a new document, such as {'status': {'state': 'REGISTERED'}}."""
     additions: frozenset[str] = frozenset()
-    """Client-settable fields of our own, which clients of the original do not know: a PUT that leaves them out keeps them; null takes them away."""
+    """Dotted paths of client-settable fields of our own, which clients of the original do not know: a PUT that leaves them out keeps them;
+    null takes them away."""
     immutable: frozenset[str] = frozenset()
     """Client-settable fields that never change after POST (422)."""
     write_only: frozenset[str] = frozenset()
