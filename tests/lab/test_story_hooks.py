@@ -41,7 +41,7 @@ def read(application: Application, name: str) -> str:
 def test_hooks_run_around_the_snapshot_and_in_the_restored_pod_and_a_failure_names_its_pod(
     protected: Protected, application: Application
 ) -> None:
-    """The copy holds what the pre hook wrote, the application what the post hook wrote; a second run with a bad hook is PARTIAL."""
+    """The copy holds what the pre hook wrote, the application what the post hook wrote; bad hooks make a backup and a restore PARTIAL."""
     application.create(mib=1)
     freeze, thaw, after, bad = (
         a_hook(protected, command)
@@ -68,9 +68,10 @@ def test_hooks_run_around_the_snapshot_and_in_the_restored_pod_and_a_failure_nam
     assert states == {("pre", pod, "FAILED", "no room"), ("post", pod, "DONE", "")}
 
     application.delete()
-    restored = protected.restore(
-        protected.recovery_point(job["_id"]), namespaces=[application.namespace], post_hooks=a_reference(application, after)
-    )
-    assert restored["state"] == "COMPLETED", restored
+    hooks = {"post_hooks": a_reference(application, after, bad)}
+    restored = protected.restore(protected.recovery_point(job["_id"]), namespaces=[application.namespace], **hooks)
     application.wait()
     assert (read(application, "mark"), read(application, "after")) == ("frozen", "frozen")
+    assert (restored["state"], restored["reason"]["slug"]) == ("PARTIAL", "hook_failed"), restored
+    told = {(result["pod"].startswith("app-"), result["state"], result["output"]) for result in restored["hooks"]["results"]}
+    assert told == {(True, "DONE", ""), (True, "FAILED", "no room")}, restored["hooks"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from cloudcasa_contract.commands import HookReport, HookResult, HookRun, HookState, RestoreRun
 
 from cloudcasa_agent.kit.errors import AgentError
+from cloudcasa_agent.kube import JsonObject
 from cloudcasa_agent.kube.resources import PODS
 
 from .artifacts import Read
@@ -18,6 +20,8 @@ from .hook_restore import PodLines, restore_report
 from .resources import RESTORE_NAME_LABEL, label_value
 
 _SERVER = "deploy=velero"
+_LOOKS = 5
+"""How often Velero's log is read until it says as much as Velero counted: seen once to come back without what was written seconds before."""
 
 
 async def read_backup_hooks(drive: Drive, hooks: Sequence[HookRun], *, watched: Watched, read: Read) -> HookReport | None:
@@ -42,16 +46,26 @@ async def read_restore_hooks(drive: Drive, command: RestoreRun, *, watched: Watc
     names = [command.namespace_map.get(name, name) for name in command.namespaces]
     try:
         pods = await list_pods(drive.client, command.hooks, namespaces=names, selector=restored)
-        lines = await _velero_says(drive, command.restore_name, since=str(watched.status.get("startTimestamp") or ""))
+        lines = await _velero_says(drive, command.restore_name, status=watched.status)
     except AgentError as error:
         return _unreadable(command.hooks, watched, reason=error.text)
     return restore_report(command.hooks, pods=pods, lines=lines, status=watched.status)
 
 
-async def _velero_says(drive: Drive, restore: str, *, since: str) -> PodLines:
+async def _velero_says(drive: Drive, restore: str, *, status: JsonObject) -> PodLines:
+    attempted = (status.get("hookStatus") or {}).get("hooksAttempted", 0)
+    since = str(status.get("startTimestamp") or "")
     lines = PodLines(restore)
-    if not since:
-        return lines
+    for look in range(_LOOKS if since else 0):
+        await asyncio.sleep(look)
+        lines = await _read_log(drive, restore, since=since)
+        if len(lines.errors) >= attempted:
+            break
+    return lines
+
+
+async def _read_log(drive: Drive, restore: str, *, since: str) -> PodLines:
+    lines = PodLines(restore)
     for server in (await drive.client.list(PODS, namespace=drive.namespace, label_selector=_SERVER)).items:
         log = await drive.client.pod_log(namespace=drive.namespace, name=server["metadata"]["name"], since=since)
         for line in log.splitlines():
