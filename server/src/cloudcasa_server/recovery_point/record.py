@@ -37,7 +37,8 @@ class KeptRetention(_Model):
 
     retainDays: Annotated[int, Field(ge=1, le=36_500)]  # noqa: N815 -- the wire's name
     numAlwaysRetain: Annotated[int, Field(ge=0, le=1_000)] = 0  # noqa: N815
-    locked: bool = False
+    locked: bool | None = None
+    """None: nobody said, which runs by hand do not."""
 
 
 class Record(_Model):

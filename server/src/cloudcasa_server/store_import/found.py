@@ -164,7 +164,7 @@ def _job(files: Files, backup: Mapping[str, Any], *, spec: Mapping[str, Any], ou
         **copy,
         "type": record.type.value,
         "start_time": record.start_time,
-        "retention": record.retention.model_dump(),
+        "retention": record.retention.model_dump(exclude_none=True),
         "backupdef": record.backupdef.id,
         "backupdef_name": record.backupdef.name,
     }
