@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 
 import pytest
@@ -9,6 +10,7 @@ from azure.storage.blob import BlobServiceClient
 from cloudcasa_server.object_store.probe import ProbeError, TimedProbe
 from cloudcasa_server.object_store.providers.aws import S3Target
 from cloudcasa_server.object_store.providers.azure_blob import AzureTarget, ServicePrincipal
+from cloudcasa_server.object_store.reading import Ask, read
 from pydantic import SecretStr
 
 from tests.support.azure import ACCOUNT, Azure, azure
@@ -163,3 +165,26 @@ async def test_azure_store_is_registered_through_the_api(place, blobs, tmp_path)
         assert made["validate_state"] == "READY"
         assert place.account_key not in str(made)
     assert content(blobs) == {}
+
+
+async def test_metadata_is_listed_and_read_below_the_prefix(place, blobs):
+    container = blobs.create_container("cloudcasa")
+    for key in ("some/prefix/c1/backups/b-1/a", "some/prefix/c1/backups/b-2/a", "some/prefix/c2/kopia/web/x", "elsewhere/c3/y"):
+        container.upload_blob(key, key.encode())
+    container.upload_blob("some/prefix/c1/empty", b"")
+    ask = Ask(
+        folders=("", "c1/backups/", "c9/"),
+        listings=("c1/backups/b-1/", "c9/"),
+        objects=("c1/backups/b-1/a", "c1/empty", "c1/none"),
+    )
+    found = await read(target(place), ask)
+    assert found.folders == {"": ("c1", "c2"), "c1/backups/": ("b-1", "b-2"), "c9/": ()}
+    assert found.listings == {"c1/backups/b-1/": ("c1/backups/b-1/a",), "c9/": ()}
+    contents = {key: base64.b64decode(body) for key, body in found.objects.items()}
+    assert contents == {"c1/backups/b-1/a": b"some/prefix/c1/backups/b-1/a", "c1/empty": b""}
+    assert found.problems == {}
+
+
+async def test_reading_a_container_that_is_not_there_says_so(place, blobs):
+    with pytest.raises(ProbeError, match="There is no container"):
+        await read(target(place), Ask(folders=("",)))

@@ -31,8 +31,14 @@ class AzureReader:
     def get(self, key: str, /, *, max_bytes: int) -> bytes | None:
         """Return an object, None when there is none."""
         try:
-            return self.container.get_blob_client(f"{self.root}{key}").download_blob(offset=0, length=max_bytes + 1).readall()
+            stream = self.container.get_blob_client(f"{self.root}{key}").download_blob()  # without a range: Azure has none in an empty blob
         except HttpResponseError as error:
             if getattr(error, "error_code", None) == _MISSING:
                 return None
             raise
+        body = bytearray()
+        for chunk in stream.chunks():
+            body += chunk
+            if len(body) > max_bytes:
+                break
+        return bytes(body)
