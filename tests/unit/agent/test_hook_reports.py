@@ -158,6 +158,15 @@ def test_restore_whose_velero_forgot_its_hooks_does_not_call_them_done():
     assert result.state is HookState.NOT_RUN
 
 
+def test_restore_whose_log_was_rotated_away_is_told_by_velero_s_errors():
+    hooks = [a_hook(phase="post"), a_hook(phase="post")]
+    errors = ['namespace "shop": hook cc-1 in container main failed to execute, err: exit code 7']
+    one = restore_report(hooks, pods=[a_pod("db-0")], lines=restore_lines(), status=status(2, 1), errors=errors)
+    assert states(one) == {("db-0", HookState.FAILED, "exit code 7"), ("db-0", HookState.DONE, "")}
+    two = restore_report(hooks, pods=[a_pod("db-0"), a_pod("db-1")], lines=restore_lines(), status=status(4, 1), errors=errors)
+    assert {result.state for result in two.results} == {HookState.NOT_RUN}
+
+
 def test_errors_name_hooks_as_users_know_them_and_no_command():
     text = 'hook cc-0 in container main failed: Post "https://api/exec?command=s3cr3t&container=main": EOF'
     assert with_names([text], [a_hook()]) == ('hook "flush" in container main failed: Post "https://api/exec?…": EOF',)

@@ -97,7 +97,7 @@ async def _judged(command: RestoreRun, watched: Watched, *, read: Read, drive: D
     expected = expected_volumes(backed_up or (), command=command, mapping=mapping, listing=read.listing)
     absent = left_out(command.objects, listing=read.listing, mapping=mapping) if not artifacts.missing else ()
     output = restore_output(watched, artifacts=artifacts, expected=expected, absent=absent)
-    return output.model_copy(update={"hooks": await read_restore_hooks(drive, command, watched=watched)})
+    return output.model_copy(update={"hooks": await read_restore_hooks(drive, command, watched=watched, errors=read.artifacts.errors)})
 
 
 async def _create(command: RestoreRun, *, context: Context) -> JsonObject:

@@ -20,8 +20,8 @@ from .hook_restore import PodLines, restore_report
 from .resources import RESTORE_NAME_LABEL, label_value
 
 _SERVER = "deploy=velero"
-_LOOKS = 5
-"""How often Velero's log is read until it says as much as Velero counted: seen once to come back without what was written seconds before."""
+_LOOKS = 2
+"""How often Velero's log is read until it says as much as Velero counted; a log that was rotated away never does."""
 
 
 async def read_backup_hooks(drive: Drive, hooks: Sequence[HookRun], *, watched: Watched, read: Read) -> HookReport | None:
@@ -38,7 +38,7 @@ async def read_backup_hooks(drive: Drive, hooks: Sequence[HookRun], *, watched: 
     return backup_report(hooks, pods=taken, lines=read.hooks, status=watched.status)
 
 
-async def read_restore_hooks(drive: Drive, command: RestoreRun, *, watched: Watched) -> HookReport | None:
+async def read_restore_hooks(drive: Drive, command: RestoreRun, *, watched: Watched, errors: Sequence[str]) -> HookReport | None:
     """Return what became of a restore's hooks; None when it has none."""
     if not command.hooks:
         return None
@@ -49,7 +49,7 @@ async def read_restore_hooks(drive: Drive, command: RestoreRun, *, watched: Watc
         lines = await _velero_says(drive, command.restore_name, status=watched.status)
     except AgentError as error:
         return _unreadable(command.hooks, watched, reason=error.text)
-    return restore_report(command.hooks, pods=pods, lines=lines, status=watched.status)
+    return restore_report(command.hooks, pods=pods, lines=lines, status=watched.status, errors=errors)
 
 
 async def _velero_says(drive: Drive, restore: str, *, status: JsonObject) -> PodLines:

@@ -21,6 +21,7 @@ from .hooks import ENTRY
 
 _NOT_EXECUTED = re.compile(rf"hook {ENTRY}(\d+) in container \S+ in pod (\S+) not executed: (.*)", re.DOTALL)
 _NAMED = re.compile(rf"\bhook {ENTRY}(\d+)\b")
+_FAILED = re.compile(rf'namespace "([^"]*)": hook {ENTRY}(\d+) in container (?:\S+ failed to execute, err: (.*)|\S+ expired.*)', re.DOTALL)
 Key = tuple[str, int]
 """namespace/name of a pod, and the place of a command."""
 
@@ -56,12 +57,18 @@ class PodLines:
             self.errors[key] = without_address(line.get("error", ""))
 
 
-def restore_report(hooks: Sequence[HookRun], *, pods: Iterable[JsonObject], lines: PodLines, status: JsonObject) -> HookReport:
-    """Return the report of a restore; `pods` are those that it made."""
+def restore_report(
+    hooks: Sequence[HookRun], *, pods: Iterable[JsonObject], lines: PodLines, status: JsonObject, errors: Iterable[str] = ()
+) -> HookReport:
+    """Return the report of a restore; `pods` are those that it made. Where Velero's log was rotated away, its `errors` tell of single pods."""
     there = list(pods)
     cases = [Case(index, hook, pod) for index, hook in enumerate(hooks) for pod in matching(hook, there)]
     told = status.get("hookStatus") or {}
     is_well = told.get("hooksFailed", 0) == 0 and told.get("hooksAttempted", 0) >= len(cases)
+    told_errors = 0
+    if not lines.errors and told.get("hooksAttempted", 0) >= len(cases):
+        told_errors = _from_errors(cases, lines, errors)
+    is_well = is_well or (told_errors > 0 and told_errors == told.get("hooksFailed", 0))
     results = [_result(case, lines, is_well=is_well) for case in cases]
     present = {(pod_name(case.pod), case.index) for case in cases}
     results += [_gone(key, hooks[key[1]], error) for key, error in lines.errors.items() if key not in present and key[1] < len(hooks)]
@@ -82,6 +89,18 @@ def _result(case: Case, lines: PodLines, *, is_well: bool) -> HookResult:
     if is_well or key in lines.errors:
         return case.result(HookState.DONE)
     return case.result(HookState.NOT_RUN, "Velero does not say that it ran")
+
+
+def _from_errors(cases: Sequence[Case], lines: PodLines, errors: Iterable[str]) -> int:
+    """Take over the errors that can be of one pod only; return how many those were."""
+    taken = 0
+    for found in filter(None, map(_FAILED.match, errors)):
+        index = int(found[2])
+        mine = [case for case in cases if case.index == index and case.pod["metadata"]["namespace"] == found[1]]
+        if len(mine) == 1:
+            lines.errors[pod_name(mine[0].pod), index] = without_address(found[3] or "it was not run in time")
+            taken += 1
+    return taken
 
 
 def _gone(key: Key, hook: HookRun, error: str) -> HookResult:
