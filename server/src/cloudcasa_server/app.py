@@ -77,9 +77,14 @@ from .monitor.probes import Monitor, Readiness, install_probes
 from .notification.resource import NOTIFICATION_CHANNELS, NOTIFICATION_DELIVERIES
 from .notification.senders import ChatSender, HookSender, MailSender, MailServer, Sender
 from .notification.service import Notifications
+from .object_store import location
+from .object_store.check import Rhythm
+from .object_store.checks import Checks
+from .object_store.locations import Locations
 from .object_store.probe import Probe, TimedProbe
 from .object_store.resource import OBJECT_STORES
 from .object_store.service import ObjectStores
+from .object_store.tasks import StoreTasks
 from .policy.plan import Bounds
 from .policy.service import Schedules
 from .recovery_point.resource import RECOVERY_POINTS, DeleteScript
@@ -217,7 +222,10 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         silence_seconds=settings.silence_seconds,
     )
     resolver = Resolver(store=store, stores=stores, images=images, clock=clock)
-    rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus)
+    locations = Locations(store=store, outbox=outbox, clock=clock)
+    checks = Checks(stores=stores, outbox=outbox, clock=clock, rhythm=Rhythm(settings.store_check_seconds))
+    store_tasks = StoreTasks(locations, checks)
+    rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus, stores=store_tasks)
     points = documents(RECOVERY_POINTS)
     schedules = Schedules(
         store=store, clock=clock, settle_seconds=settings.schedule_settle_seconds, jitter_seconds=settings.schedule_jitter_seconds
@@ -267,7 +275,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications, store_tasks),
         services=Services(
             keys,
             schedules,
@@ -276,6 +284,8 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
             KeyQuota(settings.api_key_quota),
             *people.services,
             stores,
+            locations,
+            checks,
             outbox,
             jobs,
             inventories,
@@ -352,7 +362,7 @@ async def open_database(app: FastAPI) -> None:
         store=parts.store,
         clock=parts.clock,
         migrations=MIGRATIONS,
-        indexes={**app.state.rest.indexes(), **PEOPLE_INDEXES, command.COLLECTION: command.INDEXES},
+        indexes={**app.state.rest.indexes(), **PEOPLE_INDEXES, command.COLLECTION: command.INDEXES, location.LOCATIONS: location.INDEXES},
         lease_seconds=parts.settings.lease_seconds,
         name=parts.worker.runner.name,
     )

@@ -31,6 +31,8 @@ class AlertType(StrEnum):
     RESTORE_SKIPPED = "RESTORE_SKIPPED"
     RESTORE_PARTIAL = "RESTORE_PARTIAL"
     CLUSTER_NOT_RESPONDING = "CLUSTER_NOT_RESPONDING"
+    OBJECT_STORE_FAILED = "OBJECT_STORE_FAILED"
+    """Our own addition: a store that was READY cannot be used any more."""
 
 
 _KINDS = {JobType.K8S_SNAP.value: "BACKUP", JobType.K8S_COPY.value: "BACKUP", JobType.RESTORE.value: "RESTORE"}
@@ -64,5 +66,16 @@ def of_cluster(cluster: Document, /) -> Document:
         "name": f'The cluster "{cluster["name"]}" does not respond',
         "description": cluster["status"].get("message") or "Its agent is not heard of.",
         "cluster": cluster["_id"],
+        "touched_namespaces": [],
+    }
+
+
+def of_store(store: Document, /) -> Document:
+    """Return the fields of the alert about an object store that was READY and failed twice."""
+    return {
+        "event": f"objectstore:{store['_id']}:{store['check'].get('failed_at', 0)}",
+        "type": AlertType.OBJECT_STORE_FAILED.value,
+        "name": f'The object store "{store["name"]}" cannot be used',
+        "description": store.get("validate_message") or "It was tried out and failed.",
         "touched_namespaces": [],
     }

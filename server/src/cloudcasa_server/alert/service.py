@@ -9,7 +9,7 @@ import structlog
 from ..kit.errors import InvalidError
 from ..kit.rest import Documents
 from ..kit.store import And, Compare, Document, Update, eq
-from .model import UNTOLD, of_cluster, of_job
+from .model import UNTOLD, of_cluster, of_job, of_store
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ class Alerts:
         """Raise what is due. A mark goes only after its alert is there, so a server that dies in between loses nothing."""
         await self._sweep_jobs()
         await self._sweep_clusters()
+        await self._sweep_stores()
 
     async def _sweep_jobs(self) -> None:
         jobs = self.documents.store.collection("jobs")
@@ -40,6 +41,12 @@ class Alerts:
             await self._raise(of_cluster(cluster))
             mark = eq("agent.alert_at", cluster["agent"]["alert_at"])
             await clusters.update(cluster["_id"], Update(unset=("agent.alert_at",)), expected=mark)
+
+    async def _sweep_stores(self) -> None:
+        stores = self.documents.store.collection("objectstores")
+        for store in await stores.find(eq("check.is_alert_due", True), limit=BATCH):
+            await self._raise(of_store(store))
+            await stores.update(store["_id"], Update(unset=("check.is_alert_due",)))
 
     async def _raise(self, fields: Document | None) -> None:
         if fields is None:

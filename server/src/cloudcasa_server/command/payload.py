@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
-from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages, PreflightRun, StorageAddress
+from cloudcasa_contract.commands import COMMAND_ADAPTER, Command, EngineEnsure, EngineImages, PreflightRun, StorageAddress, StorageTarget
+from pydantic import SecretStr
 
 from ..kit.clock import Clock
 from ..kit.crypto import VaultError
 from ..kit.errors import AppError
 from ..kit.store import Document, Store
-from ..object_store.service import ObjectStores
 from .images import Images, replace_registry
 
 log = structlog.get_logger(__name__)
@@ -24,12 +25,28 @@ class UndeliverableError(AppError):
     slug = "undeliverable"
 
 
+class Stores(Protocol):
+    """What commands need of the object stores."""
+
+    async def choose(self, *providers: Mapping[str, Any] | None) -> Document:
+        """Return the store that the first of the providers names, else the default one."""
+
+    async def target(self, objectstore_id: str, /, *, cluster_id: str, is_read_only: bool = False) -> StorageTarget:
+        """Return the store as a cluster's agent sees it, keys included."""
+
+    async def note_given(self, objectstore_id: str, /, *, cluster_id: str, revision: int) -> None:
+        """Remember that a cluster is being told of the store."""
+
+    async def repository_password(self) -> SecretStr:
+        """Return the password of all repositories of this installation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolver:
     """Complete commands for delivery."""
 
     store: Store
-    stores: ObjectStores
+    stores: Stores
     images: Images
     clock: Clock
 
@@ -50,9 +67,12 @@ class Resolver:
             return await self._preflight(document)
         payload: dict[str, Any] = dict(document["payload"]) | {"kind": document["kind"]}
         if reference := document.get("storage"):
-            payload["storage"] = await self.stores.target(
+            target = await self.stores.target(
                 reference["objectstore"], cluster_id=reference["cluster"], is_read_only=reference["read_only"]
             )
+            if reference["cluster"] == document["cluster"]:
+                await self.stores.note_given(target.objectstore_id, cluster_id=document["cluster"], revision=target.revision)
+            payload["storage"] = target
         return COMMAND_ADAPTER.validate_python(payload)
 
     async def _engine(self, document: Document) -> EngineEnsure:

@@ -32,6 +32,7 @@ from ..job.service import Jobs
 from ..kit.bus import Bus
 from ..kit.observe import SpanKind, span
 from ..kit.store import Document
+from ..object_store.tasks import StoreTasks
 from .link import HangUpError, Link
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,7 @@ class Rooms:
     inventories: Inventories
     resolver: Resolver
     bus: Bus
+    stores: StoreTasks
 
 
 @dataclass(eq=False)
@@ -135,6 +137,7 @@ class Session:
             await self._act_on(command, result)
 
     async def _act_on(self, command: Document, result: Result) -> None:
+        await self.rooms.stores.answered(command)
         if command.get("job"):
             await self.rooms.jobs.wake(command["job"])
         elif command["kind"] == "engine.ensure":

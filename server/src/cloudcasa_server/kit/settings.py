@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     """PEM file of the CA that signed its certificate. Default: the system's."""
     mail_from: str = ""
     """Address that mail comes from, such as backup@example.org. Needed with `smtp_host`."""
+    store_check_seconds: float = Field(3600.0, ge=0)
+    """How often object stores are tried out again, in seconds: public ones by this server, private ones by the agent of their cluster. Default 3600:
+    an hour. 0: only when they change."""
     shutdown_seconds: float = Field(20.0, gt=0)
     """How long requests may take to end at shutdown, in seconds. Default 20: below Kubernetes' 30."""
     trusted_proxies: list[str] = Field(default_factory=list)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,10 @@ from ..kit.crypto import Vault
 from ..kit.errors import InvalidError, NotFoundError
 from ..kit.rest import Documents
 from ..kit.store import Document, DuplicateKeyError, Store, eq
-from .model import DEFAULT_REGION, join_prefix, normalise_endpoint, not_yet
-from .probe import Probe
+from .location import LOCATIONS, new_location, revision_of
+from .model import join_prefix, not_yet
+from .probe import Probe, ProbeError
+from .providers import provider_of
 
 COLLECTION = "objectstores"
 ESCROW = "escrow"
@@ -55,26 +58,37 @@ class ObjectStores:
         raise InvalidError(message)
 
     async def target(self, objectstore_id: str, /, *, cluster_id: str, is_read_only: bool = False) -> StorageTarget:
-        """Return the store as a cluster's agent sees it, keys included. Raises NotFoundError, InvalidError."""
+        """Return the store as a cluster's agent sees it, keys included; without a cluster, its own prefix. Raises NotFoundError, InvalidError."""
         document = await self.documents.find(objectstore_id)
         if document is None:
             message = f"The object store {objectstore_id} is gone."
             raise NotFoundError(message)
-        provider = _usable(document).get("s3provider") or {}
-        keys = self.credentials(document)
-        return StorageTarget(
-            objectstore_id=objectstore_id,
-            name=document["name"],
-            bucket=document["bucket_name"],
-            prefix=join_prefix(document.get("prefix"), cluster_id),
-            region=document.get("region") or DEFAULT_REGION,
-            endpoint=normalise_endpoint(provider["endpoint"]),
-            access_key=SecretStr(keys.get("access_key") or ""),
-            secret_key=SecretStr(keys.get("secret_key") or ""),
-            ca_pem=document.get("ca_pem") or None,
-            skip_tls_verification=bool(document.get("skip_tls_certificate_validation")),
-            read_only=is_read_only,
+        kind = document.get("provider_type") or "aws"
+        try:
+            access = provider_of(_usable(document)).access(document, self.credentials(document))
+        except ProbeError as error:
+            raise InvalidError(error.text) from error
+        return StorageTarget.model_validate(
+            {
+                "objectstore_id": objectstore_id,
+                "name": document["name"],
+                "revision": revision_of(document),
+                "provider": kind,
+                "prefix": join_prefix(document.get("prefix"), cluster_id),
+                "ca_pem": document.get("ca_pem") or None,
+                "skip_tls_verification": bool(document.get("skip_tls_certificate_validation")),
+                "read_only": is_read_only,
+                **access,
+            }
         )
+
+    async def note_given(self, objectstore_id: str, /, *, cluster_id: str, revision: int) -> None:
+        """Remember that a cluster is being told of the store, and so has a location of it that later changes must reach."""
+        rows = self.store.collection(LOCATIONS)
+        row = new_location(objectstore_id, cluster_id, revision=revision)
+        if await rows.get(row["_id"]) is None:
+            with suppress(DuplicateKeyError):
+                await rows.insert(row)
 
     async def repository_password(self) -> SecretStr:
         """Return the password of all repositories of this installation; it is made once."""

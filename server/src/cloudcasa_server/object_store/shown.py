@@ -9,14 +9,38 @@ from pydantic import Field
 from ..kit.rest import ShownModel
 
 
+class ReachShown(ShownModel):
+    """How the store's latest change is doing on one cluster."""
+
+    cluster: str
+    state: Literal["REACHED", "WAITING", "FAILED"]
+    message: str
+
+
+class RolloutShown(ShownModel):
+    """How far the latest change of place or keys has come, on the clusters that the caller may see."""
+
+    clusters: int
+    """Which hold a location of the store."""
+    reached: int
+    message: str
+    details: list[ReachShown]
+
+
+class ObjectStoreStatus(ShownModel):
+    """The state of an object store on its clusters; not in lists."""
+
+    rollout: RolloutShown
+
+
 class ObjectStoreShown(ShownModel):
     """The server's part of an object store."""
 
     validate_state: Literal["VALIDATING", "READY", "FAILED"]
-    """READY once it was reached with its credentials."""
+    """READY once it was reached with its credentials; tried again from time to time, FAILED when that fails twice."""
     validate_message: str
     account_id: str | None = None
-    status: dict[str, object] | None = None
+    status: ObjectStoreStatus | None = None
 
 
 class VendorRegion(ShownModel):

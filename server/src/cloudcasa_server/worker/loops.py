@@ -16,6 +16,7 @@ from ..identity import AuditLog, People
 from ..job.runner import Runner
 from ..kit.store import StoreUnavailableError
 from ..notification.service import Notifications
+from ..object_store.tasks import StoreTasks
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,8 @@ PRUNE_SECONDS = 600.0
 TIDY_SECONDS = 60.0
 AUDIT_SECONDS = 60.0
 SCHEDULE_SECONDS = 1.0
+STORES_SECONDS = 2.0
+STORE_TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Worker:
     audit: AuditLog
     scheduler: Scheduler
     notifications: Notifications
+    stores: StoreTasks
 
     @property
     def _sweep_seconds(self) -> float:
@@ -56,6 +60,9 @@ class Worker:
             tasks.create_task(self._for_ever(self.notifications.prune, pause_seconds=PRUNE_SECONDS, what="dropping old deliveries"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
             tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
+            tasks.create_task(self._for_ever(self.stores.sweep, pause_seconds=STORES_SECONDS, what="looking after object stores"))
+            tidy = self.stores.locations.tidy
+            tasks.create_task(self._for_ever(tidy, pause_seconds=STORE_TIDY_SECONDS, what="forgetting object stores that are gone"))
             tasks.create_task(self._for_ever(self.audit.sweep, pause_seconds=AUDIT_SECONDS, what="keeping the audit log"))
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]], *, pause_seconds: float, what: str) -> None:

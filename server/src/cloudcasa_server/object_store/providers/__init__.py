@@ -16,6 +16,9 @@ class Provider(Protocol):
     def target(self, document: Document, credentials: Mapping[str, Any], /) -> Target:
         """Return what is to be probed. Raises ProbeError naming the field that is missing or wrong."""
 
+    def access(self, document: Document, credentials: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Return what an agent needs to know beyond what all kinds have: fields of StorageTarget. Raises ProbeError."""
+
     def place(self, document: Document, /) -> str:
         """Return how people call the place: bucket or storage account and container."""
 

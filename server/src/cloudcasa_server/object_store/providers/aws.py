@@ -5,10 +5,11 @@ The probe object lies beside the prefixes of the clusters, never inside: Velero 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -25,7 +26,7 @@ from botocore.exceptions import (
 from pydantic import SecretStr
 
 from ...kit.store import Document
-from ..model import DEFAULT_REGION, join_prefix, normalise_endpoint
+from ..model import DEFAULT_REGION, S3Options, join_prefix, normalise_endpoint, s3_options
 from ..probe import CONNECT_SECONDS, READ_SECONDS, UNTRUSTED, ProbeError, refused, trust, unreachable
 from ..reading import Reader
 from .aws_reader import S3Reader
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _NO_BUCKET = {"NoSuchBucket", "404", "NotFound"}
+_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 
@@ -58,12 +60,32 @@ class Aws:
             endpoint=endpoint,
             bucket=bucket,
             prefix=document.get("prefix") or "",
-            region=document.get("region") or DEFAULT_REGION,
+            region=_region(document),
             access_key=access_key,
             secret_key=secret_key,
             ca_pem=document.get("ca_pem") or None,
             skip_tls_verification=bool(document.get("skip_tls_certificate_validation")),
+            options=s3_options(document),
         )
+
+    def access(self, document: Document, credentials: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Return what an agent needs to know beyond what all kinds have. Raises ProbeError."""
+        target, options = self.target(document, credentials), s3_options(document)
+        return {
+            "bucket": target.bucket,
+            "region": target.region,
+            "endpoint": target.endpoint,
+            "access_key": target.access_key,
+            "secret_key": target.secret_key,
+            **options.model_dump(),
+        }
+
+
+def _region(document: Document) -> str:
+    region = (document.get("region") or DEFAULT_REGION).strip()
+    if not _REGION.fullmatch(region):
+        raise ProbeError(f'"{region}" is not a region, such as us-east-1.', field="region")
+    return region
 
 
 def _endpoint(document: Document) -> str:
@@ -91,6 +113,7 @@ class S3Target:
     secret_key: SecretStr
     ca_pem: str | None
     skip_tls_verification: bool
+    options: S3Options = field(default_factory=S3Options)
 
     @property
     def url(self) -> str:
@@ -134,11 +157,15 @@ class S3Target:
         body = secrets.token_bytes(32)
         with _client(self) as client:
             client.list_objects_v2(Bucket=self.bucket, Prefix=join_prefix(self.prefix), MaxKeys=1)
-            client.put_object(Bucket=self.bucket, Key=key, Body=body)
+            client.put_object(Bucket=self.bucket, Key=key, Body=body, **self._encryption())
             try:
                 return client.get_object(Bucket=self.bucket, Key=key)["Body"].read() == body
             finally:
                 client.delete_object(Bucket=self.bucket, Key=key)
+
+    def _encryption(self) -> dict[str, Any]:
+        chosen, key_id = self.options.server_side_encryption, self.options.kms_key_id
+        return ({"ServerSideEncryption": chosen} if chosen else {}) | ({"SSEKMSKeyId": key_id} if key_id else {})
 
     def _refused(self, error: ClientError) -> ProbeError:
         code = error.response.get("Error", {}).get("Code", "")
@@ -163,7 +190,7 @@ def _client(target: S3Target) -> Iterator[S3Client]:
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
                 retries={"total_max_attempts": 1},
-                s3={"addressing_style": "path"},
+                s3={"addressing_style": "path" if target.options.path_style else "virtual"},
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),

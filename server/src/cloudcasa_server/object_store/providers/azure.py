@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from ...kit.store import Document
-from ..model import normalise_endpoint
+from ..model import normalise_endpoint, not_yet
 from ..probe import ProbeError
 from .azure_blob import AzureTarget, ServicePrincipal
 
@@ -52,6 +52,11 @@ class Azure:
             ca_pem=document.get("ca_pem") or None,
             skip_tls_verification=bool(document.get("skip_tls_certificate_validation")),
         )
+
+    def access(self, document: Document, credentials: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Refuse: the agents do not write to Azure yet. Raises ProbeError."""
+        del credentials
+        raise ProbeError(not_yet(document), field="provider_type")
 
 
 def _endpoint(provider: Mapping[str, Any]) -> str:
