@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from cloudcasa_contract.commands import StorageTarget
 from cloudcasa_contract.states import TERMINAL_VELERO_PHASES
 
 from cloudcasa_agent.kit.logging import get_logger
-from cloudcasa_agent.kube import JsonObject, KubeClient
+from cloudcasa_agent.kube import JsonObject, KubeClient, NotFoundError
 from cloudcasa_agent.kube.resources import CONFIG_MAPS, SECRETS
 
 from .bucket import open_bucket
@@ -65,7 +65,8 @@ async def _delete_restore(client: KubeClient, name: str, *, namespace: str) -> N
     """Delete it without waiting for Velero, whose finalizer would do again what is done."""
     await client.delete(RESTORES, name=name, namespace=namespace)
     if await client.find(RESTORES, name=name, namespace=namespace) is not None:
-        await client.patch(RESTORES, {"metadata": {"finalizers": None}}, name=name, namespace=namespace)
+        with suppress(NotFoundError):  # Velero was as fast
+            await client.patch(RESTORES, {"metadata": {"finalizers": None}}, name=name, namespace=namespace)
 
 
 async def give_back(client: KubeClient, location: str, /, *, namespace: str, others: int) -> bool:
