@@ -124,3 +124,17 @@ class StorageClassMissingError(AgentError):
 
     slug = "restore-class-missing"
     remedy = "Create the storage class, or name another one in storage_class_map."
+
+
+class DeleteUnverifiedError(AgentError):
+    """Something of a deleted backup is left, or it could not be seen that nothing is."""
+
+    slug = "delete-unverified"
+    remedy = "It is tried again. Check that the object store is reachable and that its credentials may list and delete, and Velero's log."
+
+
+class NotExpiredError(AgentError):
+    """By the cluster's clock the backup must still be kept."""
+
+    slug = "not-expired"
+    remedy = "Compare the clocks of the server and of the cluster's nodes: one of them is wrong. Nothing was deleted."

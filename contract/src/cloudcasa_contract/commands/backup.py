@@ -73,6 +73,8 @@ class BackupDelete(WireModel):
     kind: Literal["backup.delete"] = "backup.delete"
     backup_name: KubernetesName
     storage: StorageTarget
+    not_before: datetime | None = None
+    """Until when the backup was promised to be kept: an agent whose clock says that this is not over refuses. None: somebody wants it gone."""
 
 
 class DeleteOutput(WireModel):

@@ -17,8 +17,9 @@ from ..policy.model import MAX_RETAIN_DAYS
 COLLECTION = "kubebackups"
 DEFAULT_RETAIN_DAYS = 7
 DAY_SECONDS = 86400
-LONGEST_RUN_SECONDS = DAY_SECONDS
-"""Added to Velero's ttl, which counts from the start of a run: what is kept for a week is kept for a week from its end, however long it took."""
+VELERO_TTL_SECONDS = 200 * 365 * DAY_SECONDS
+"""Velero's own ttl of every Backup: beyond any retention and near the longest that it can count. The server says what goes, not a Velero
+that knows of no minimum to keep; nor shall another Velero that reads the bucket one day (docs/adr/0035)."""
 MAX_SNAPSHOT_MINUTES = 10_080
 _CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 
@@ -123,7 +124,7 @@ def backup_payload(job: Document, /, *, move_data: bool) -> dict[str, Any]:
         "backup_name": data["backup_name"],
         "selection": selection(data["source"]).model_dump(mode="json"),
         "move_data": move_data,
-        "ttl_seconds": job["retention"]["retainDays"] * DAY_SECONDS + LONGEST_RUN_SECONDS,
+        "ttl_seconds": VELERO_TTL_SECONDS,
         "csi_snapshot_timeout_seconds": minutes * 60 if minutes else None,
         "hooks": data.get("hooks", []),
     }
