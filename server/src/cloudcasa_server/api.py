@@ -26,6 +26,7 @@ from .offload import resource as offload
 from .policy.preview import PreviewRequest, PreviewShown
 from .policy.resource import POLICIES, show_preview
 from .policy.shown import PREVIEW_EXAMPLE
+from .recovery_point import preview as retention
 from .recovery_point.resource import RECOVERY_POINTS
 from .restore import resource as restore
 from .store_import import resource as store_import
@@ -92,6 +93,8 @@ def declare(rest: RestApi, /) -> None:
         access=requires("policies.read"),
         docs=RouteDocs(body=PreviewRequest, answer=PreviewShown, example=PREVIEW_EXAMPLE),
     )
+    for path, handler in (("kubebackups", retention.preview_definition), ("policies", retention.preview_policy)):
+        rest.route(f"/api/v1/{path}/{{id}}/retention-preview", handler, access=requires(f"{path}.read"), docs=retention.DOCS)
     rest.route("/api/v1/jobs/{id}/logs", job.show_log, access=requires("jobs.read"), docs=RouteDocs(media_type="text/plain"))
     rest.route(
         "/api/v1/objectstores/provider-info",

@@ -87,7 +87,10 @@ from .object_store.service import ObjectStores
 from .object_store.tasks import StoreTasks
 from .policy.plan import Bounds
 from .policy.service import Schedules
-from .recovery_point.resource import RECOVERY_POINTS, DeleteScript
+from .recovery_point.deletion import Deletions
+from .recovery_point.expiry import Expiry
+from .recovery_point.resource import RECOVERY_POINTS
+from .recovery_point.script import DeleteScript
 from .restore.script import RestoreScript
 from .store_import.catalogue import Catalogue
 from .store_import.reading import Readings
@@ -227,6 +230,8 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     store_tasks = StoreTasks(locations, checks)
     rooms = Rooms(clusters=clusters, outbox=outbox, jobs=jobs, inventories=inventories, resolver=resolver, bus=bus, stores=store_tasks)
     points = documents(RECOVERY_POINTS)
+    deletions = Deletions(points, jobs)
+    expiry = Expiry(deletions, Lease(store, clock, name="expiry", seconds=settings.lease_seconds), settings.keep_last_good)
     schedules = Schedules(
         store=store, clock=clock, settle_seconds=settings.schedule_settle_seconds, jitter_seconds=settings.schedule_jitter_seconds
     )
@@ -251,7 +256,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         public_url=settings.public_url.rstrip("/"), ca_pem=ca_pem, images=images, pull_policy=settings.agent_image_pull_policy
     )
     catalogue = Catalogue(points, clusters.documents, stores.documents, installation, audit)
-    scripts = _scripts(backup, points=points, audit=audit) | {
+    scripts = _scripts(backup, deletions=deletions, audit=audit) | {
         JobType.IMPORT.value: ImportScript(jobs, stores, Readings(stores, outbox), catalogue).script()
     }
     runner = Runner(
@@ -275,7 +280,7 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications, store_tasks),
+        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications, store_tasks, expiry),
         services=Services(
             keys,
             schedules,
@@ -292,6 +297,8 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
             clusters,
             installation,
             notifications,
+            deletions,
+            expiry,
             BusBox(bus),
         ),
         metrics=metrics,
@@ -318,13 +325,13 @@ def _notifications(settings: Settings, channels: Documents, deliveries: Document
     return Notifications(channels, deliveries, senders)
 
 
-def _scripts(backup: BackupScript, *, points: Documents, audit: AuditLog) -> dict[str, Script]:
+def _scripts(backup: BackupScript, *, deletions: Deletions, audit: AuditLog) -> dict[str, Script]:
     jobs, outbox, steps = backup.jobs, backup.outbox, backup.script()
     return {
         JobType.K8S_SNAP.value: steps,
         JobType.K8S_COPY.value: steps,
-        JobType.RESTORE.value: RestoreScript(jobs=jobs, outbox=outbox, points=points).script(),
-        JobType.DELETE_BACKUP.value: DeleteScript(jobs=jobs, outbox=outbox, points=points, recorder=audit).script(),
+        JobType.RESTORE.value: RestoreScript(jobs=jobs, outbox=outbox, points=backup.points).script(),
+        JobType.DELETE_BACKUP.value: DeleteScript(deletions, outbox=outbox, recorder=audit).script(),
     }
 
 

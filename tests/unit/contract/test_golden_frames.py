@@ -147,7 +147,6 @@ COMMANDS = [
         hooks=(HOOK,),
     ),
     RestoreRun(restore_name="r-1", backup_name="b-1", storage=STORAGE, namespaces=("app",), namespace_map={"app": "app2"}),
-<<<<<<< HEAD
     RestoreRun(
         kind="restore.run.2",
         restore_name="r-2",
@@ -161,10 +160,7 @@ COMMANDS = [
         preserve_node_ports=True,
         parallel_downloads=4,
     ),
-    BackupDelete(backup_name="b-1", storage=STORAGE),
-=======
     BackupDelete(backup_name="b-1", storage=STORAGE, not_before=AT),
->>>>>>> 5800822 (See that a deleted backup is gone, and leave expiry to the server)
     InventoryCollect(),
     PreflightRun(asked_at=AT, server_version="0.1.0", stores=(StorageAddress(name="main", endpoint="https://s3.example.com"),)),
     StorageEnsure(storage=STORAGE.model_copy(update={"revision": 3})),

@@ -70,7 +70,11 @@ def test_what_goes_leaves_as_many_newer_points_as_it_was_promised(points, now):
     left = swept(points, now=now)
     for point in points:
         if point not in left:
-            newer = [other for other in left if other["start_time"] >= point["start_time"] and (point["type"] != "COPY" or other["type"] == "COPY")]
+            newer = [
+                other
+                for other in left
+                if other["start_time"] >= point["start_time"] and (point["type"] != "COPY" or other["type"] == "COPY")
+            ]
             assert len(newer) >= point["retention"]["numAlwaysRetain"]
 
 

@@ -19,7 +19,7 @@ DEFAULT_RETAIN_DAYS = 7
 DAY_SECONDS = 86400
 VELERO_TTL_SECONDS = 200 * 365 * DAY_SECONDS
 """Velero's own ttl of every Backup: beyond any retention and near the longest that it can count. The server says what goes, not a Velero
-that knows of no minimum to keep; nor shall another Velero that reads the bucket one day (docs/adr/0035)."""
+that knows of no minimum to keep; nor shall another Velero that reads the bucket one day (docs/adr/0036)."""
 MAX_SNAPSHOT_MINUTES = 10_080
 _CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 
@@ -65,6 +65,8 @@ class BackupDefinition(ResourceModel):
     pre_hooks: list[HookReference] = Field(default_factory=list)
     post_hooks: list[HookReference] = Field(default_factory=list)
     pause: bool = False
+    keep_last_good: bool | None = None
+    """Our own addition: whether the newest recovery point in which everything is stays beyond its expiry. None: as the installation has it."""
     velero: VeleroOptions | None = None
 
 

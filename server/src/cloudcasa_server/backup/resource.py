@@ -64,6 +64,7 @@ BACKUPS = Resource(
     noun="backup",
     model=BackupDefinition,
     defaults={"trigger_type": "SCHEDULED", "pause": False},
+    additions=frozenset({"keep_last_good"}),
     initial=lambda: {"status": {}},
     immutable=frozenset({"cluster"}),
     references={

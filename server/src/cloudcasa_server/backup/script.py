@@ -21,9 +21,9 @@ from ..kit.rest import Documents
 from ..kit.store import Document, eq
 from ..object_store.model import join_prefix
 from ..object_store.service import ObjectStores
+from ..recovery_point.counting import count_points
 from ..recovery_point.model import Place, build_point, resource_counts
 from ..recovery_point.record import record_of
-from ..recovery_point.resource import count_points
 from .admission import Admission, overlapping, unwanted
 from .model import COLLECTION, backup_payload, object_name, takes_claim
 
@@ -132,6 +132,8 @@ class BackupScript:
             prefix=join_prefix(store.get("prefix"), job["cluster"]),
             endpoint=(store.get("s3provider") or {}).get("endpoint") or "",
         )
-        point = self.points.new(build_point(job, output, place=place, message=verdict.message, now=self.jobs.now()))
+        is_complete = verdict.state is JobState.COMPLETED
+        fields = build_point(job, output, place=place, message=verdict.message, now=self.jobs.now(), is_complete=is_complete)
+        point = self.points.new(fields)
         await self.points.insert(point)
         return str(point["_id"])

@@ -56,7 +56,11 @@ CATALOGUE: Mapping[str, Reason] = {
     "definition_paused": Reason("The definition was paused while its run waited.", "Resume the definition, or start a run by hand."),
     "delete_failed": Reason(
         "Velero could not delete the data of a backup.",
-        "Delete the recovery point again when its object store is reachable and nothing uses it.",
+        "It is tried again by itself. Check that the object store is reachable and that nothing uses the backup.",
+    ),
+    "delete_unverified": Reason(
+        "Something of a deleted backup is left, or it could not be seen that nothing is.",
+        "It is tried again by itself. Check that the object store is reachable and that its keys may list and delete, and Velero's log.",
     ),
     "engine_timeout": Reason(
         "Velero came to no end in time.", 'Check that Velero\'s pods in the namespace "cloudcasa-io" run, and their log; then run again.'
@@ -101,6 +105,10 @@ CATALOGUE: Mapping[str, Reason] = {
         "No data mover runs on the node that holds a volume.", "Let Velero's DaemonSet run there: check its tolerations and node selector."
     ),
     "not_built": Reason("What the definition asks for is not built yet.", "Take out what the message names."),
+    "not_expired": Reason(
+        "By the cluster's clock the recovery point must still be kept, so nothing was deleted.",
+        "Compare the clocks of the server and of the cluster's nodes, and set the one that is wrong.",
+    ),
     "not_verified": Reason(
         "Velero finished, but what it did could not be verified.", "Check that the agent reaches the object store, and run again."
     ),

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     store_check_seconds: float = Field(3600.0, ge=0)
     """How often object stores are tried out again, in seconds: public ones by this server, private ones by the agent of their cluster. Default 3600:
     an hour. 0: only when they change."""
+    keep_last_good: bool = True
+    """Keep the newest recovery point in which everything is, of each backup definition, however long ago it expired. Default true. A definition's
+    `keep_last_good` goes before it."""
     shutdown_seconds: float = Field(20.0, gt=0)
     """How long requests may take to end at shutdown, in seconds. Default 20: below Kubernetes' 30."""
     trusted_proxies: list[str] = Field(default_factory=list)

@@ -19,13 +19,10 @@ INDEXES = (
     Index("kind", (("cluster", 1), ("state", 1), ("type", 1), ("start_time", -1))),
     Index("backupdef", (("backupdef", 1), ("start_time", -1))),
     Index("objectstore", (("objectstore", 1), ("state", 1))),
+    Index("expiry", (("state", 1), ("expiry_timestamp", 1)), covers=("sweep.at",)),
+    Index("sweep", (("state", 1), ("sweep.at", 1))),
     Index("backup_job_id", (("backup_job_id", 1),), unique=True),
 )
-
-
-def is_locked(point: Document, /, *, now: int) -> bool:
-    """Tell whether nobody may delete the point yet; a locked one that does not say when it expires stays locked."""
-    return bool(point["status"].get("locked")) and point.get("expiry_timestamp", now + 1) > now
 
 
 def point_id(cluster_id: str, backup_name: str, /) -> str:
@@ -54,8 +51,10 @@ def resource_counts(output: BackupOutput, /) -> dict[str, int]:
     }
 
 
-def build_point(job: Document, output: BackupOutput, /, *, place: Place, message: str, now: float) -> dict[str, Any]:
-    """Return the fields of the READY recovery point of an ended backup."""
+def build_point(
+    job: Document, output: BackupOutput, /, *, place: Place, message: str, now: float, is_complete: bool = False
+) -> dict[str, Any]:
+    """Return the fields of the READY recovery point of an ended backup; `is_complete`: nothing is missing of what was asked for."""
     is_copy = job["type"] == JobType.K8S_COPY.value
     end = int(output.completed_at.timestamp()) if output.completed_at else int(now)
     retention = job["retention"]
@@ -84,7 +83,13 @@ def build_point(job: Document, output: BackupOutput, /, *, place: Place, message
         "protected_storage_size": size,
         "total_snapshot_data": 0 if is_copy else size,
         "total_copy_data": _copied(volumes) if is_copy else 0,
-        "status": {"deleted": False, "locked": bool(retention.get("locked")), "s3_dir_deleted": False, "backup_size_set": True},
+        "status": {
+            "deleted": False,
+            "locked": bool(retention.get("locked")),
+            "complete": is_complete,
+            "s3_dir_deleted": False,
+            "backup_size_set": True,
+        },
         "message": message,
         "kubeagent_info": {"format_version": output.format_version, "phase": output.phase},
         "velero": {

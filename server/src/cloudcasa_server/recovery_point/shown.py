@@ -27,6 +27,8 @@ class PointStatus(ShownModel):
     deleted: bool | None = None
     locked: bool | None = None
     """It cannot be deleted before it expires."""
+    complete: bool | None = None
+    """Everything that was asked for is in it. The newest such one of a definition does not expire (docs/user/retention.md)."""
     s3_dir_deleted: bool | None = None
     backup_size_set: bool | None = None
 

@@ -12,8 +12,8 @@ from ..kit.errors import InvalidError
 from ..kit.rest import Change, Documents, Recorder
 from ..kit.store import Document, In, Or, eq
 from ..object_store.model import join_prefix
+from ..recovery_point.counting import count_points
 from ..recovery_point.model import Place, build_point, point_id
-from ..recovery_point.resource import count_points
 from .found import Found, Worth, job_in
 
 DAY_SECONDS = 86_400
@@ -74,7 +74,8 @@ class Catalogue:
             prefix=join_prefix(store.get("prefix"), found.job["cluster"]),
             endpoint=(store.get("s3provider") or {}).get("endpoint") or "",
         )
-        fields = build_point(found.job | {"cluster_name": cluster_name}, found.output, place=place, message=found.text, now=now)
+        job_of = found.job | {"cluster_name": cluster_name}
+        fields = build_point(job_of, found.output, place=place, message=found.text, now=now, is_complete=found.is_complete)
         kept = now + job["script"]["data"]["keep_days"] * DAY_SECONDS
         fields |= {"expiry_timestamp": max(fields["expiry_timestamp"], kept), "import_time": now}
         if found.worth is Worth.INCOMPLETE:

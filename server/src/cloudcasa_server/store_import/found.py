@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import orjson
 from cloudcasa_contract.commands import AGENT_NAMESPACE, RECORD_ANNOTATION, Artifacts, BackupOutput, VolumeResult
-from cloudcasa_contract.states import JobType
+from cloudcasa_contract.states import JobState, JobType
 from cloudcasa_contract.velero import backup_counts, read_resources, read_results, read_volumes, run_end, unpack
 from pydantic import ValidationError
 
@@ -74,6 +74,8 @@ class Found:
     """What is to be told of it."""
     job: Document | None = None
     output: BackupOutput | None = None
+    is_complete: bool = False
+    """Everything that was asked for is in it and can be read."""
 
 
 def job_in(name: str, /) -> str:
@@ -113,7 +115,8 @@ def look_at(files: Files, /, *, cluster: Cluster) -> Found:
         return Found(Worth.LEFT_OUT, verdict.message)
     missing = list(_missing(files, output, cluster=cluster))
     notes = [f"{verdict.message.rstrip('.')}.", *missing, *_notes(output, cluster=cluster)]
-    return Found(Worth.INCOMPLETE if missing else Worth.READY, " ".join(notes), job, output)
+    is_complete = verdict.state is JobState.COMPLETED and not missing
+    return Found(Worth.INCOMPLETE if missing else Worth.READY, " ".join(notes), job, output, is_complete)
 
 
 def _output(files: Files, *, status: Mapping[str, Any]) -> BackupOutput:

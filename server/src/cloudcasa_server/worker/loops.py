@@ -17,6 +17,7 @@ from ..job.runner import Runner
 from ..kit.store import StoreUnavailableError
 from ..notification.service import Notifications
 from ..object_store.tasks import StoreTasks
+from ..recovery_point.expiry import Expiry
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ PRUNE_SECONDS = 600.0
 TIDY_SECONDS = 60.0
 AUDIT_SECONDS = 60.0
 SCHEDULE_SECONDS = 1.0
+EXPIRY_SECONDS = 30.0
 STORES_SECONDS = 2.0
 STORE_TIDY_SECONDS = 60.0
 
@@ -43,6 +45,7 @@ class Worker:
     scheduler: Scheduler
     notifications: Notifications
     stores: StoreTasks
+    expiry: Expiry
 
     @property
     def _sweep_seconds(self) -> float:
@@ -56,6 +59,7 @@ class Worker:
             tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
             tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
             tasks.create_task(self._for_ever(self.scheduler.look, pause_seconds=SCHEDULE_SECONDS, what="starting what is due"))
+            tasks.create_task(self._for_ever(self.expiry.sweep, pause_seconds=EXPIRY_SECONDS, what="deleting what has expired"))
             tasks.create_task(self._for_ever(self.notifications.sweep, pause_seconds=ALERT_SECONDS, what="telling alerts"))
             tasks.create_task(self._for_ever(self.notifications.prune, pause_seconds=PRUNE_SECONDS, what="dropping old deliveries"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
