@@ -21,7 +21,7 @@ NODE_AGENT_CONFIG = "cloudcasa-node-agent"
 REPOSITORY_SECRET = "velero-repo-credentials"  # noqa: S105 - the name of a Secret
 REPOSITORY_KEY = "repository-password"
 _LABELS = {"component": "velero", "app.kubernetes.io/managed-by": "cloudcasa"}
-_SERVER_ARGUMENTS = (  # without Velero's own expiry: what is kept and for how long is the server's to say (docs/adr/0036)
+_SERVER_ARGUMENTS = (  # without Velero's own expiry: what is kept and for how long is the server's to say (docs/adr/0035)
     "server",
     "--features=EnableCSI",
     "--uploader-type=kopia",

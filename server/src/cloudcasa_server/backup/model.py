@@ -19,7 +19,7 @@ DEFAULT_RETAIN_DAYS = 7
 DAY_SECONDS = 86400
 VELERO_TTL_SECONDS = 200 * 365 * DAY_SECONDS
 """Velero's own ttl of every Backup: beyond any retention and near the longest that it can count. The server says what goes, not a Velero
-that knows of no minimum to keep; nor shall another Velero that reads the bucket one day (docs/adr/0036)."""
+that knows of no minimum to keep; nor shall another Velero that reads the bucket one day (docs/adr/0035)."""
 MAX_SNAPSHOT_MINUTES = 10_080
 _CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 

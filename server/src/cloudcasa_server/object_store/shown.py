@@ -65,6 +65,6 @@ EXAMPLE = {
     "private": False,
     "s3provider": {
         "endpoint": "https://minio.lab.example:9000",
-        "credentials": {"access_key": "AKIAEXAMPLE", "secret_key": "never shown again"},
+        "credentials": {"access_key": "AKIAEXAMPLE", "secret_key": "never-shown-again"},
     },
 }

@@ -1,4 +1,4 @@
-"""Which recovery points may go. Pure; the sweeper and the preview go by the same rules (docs/adr/0036). Source: rest-api.md 2.3, 3.4.
+"""Which recovery points may go. Pure; the sweeper and the preview go by the same rules (docs/adr/0035). Source: rest-api.md 2.3, 3.4.
 
 A point goes when it expired and nothing holds it. What holds it beyond its expiry follows from the points of its definition alone, never
 from the time: newest first, a point is kept as long as fewer than its `numAlwaysRetain` are kept so, and the newest good one is always

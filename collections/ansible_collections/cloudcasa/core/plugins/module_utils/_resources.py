@@ -126,6 +126,7 @@ OBJECT_STORE_SETTINGS = (
     "prefix",
     "locked",
     "ca_pem",
+    "s3_options",
     "max_concurrent_runs",
     "backup_windows",
 )
@@ -141,6 +142,7 @@ BACKUP_SETTINGS = (
     "pre_hooks",
     "post_hooks",
     "pause",
+    "keep_last_good",
     "velero",
 )
 OFFLOAD_SETTINGS = (
