@@ -32,6 +32,8 @@ from cloudcasa_contract.commands import (
     PvcInfo,
     RestoreOutput,
     RestoreRun,
+    RunCancel,
+    RunCancelled,
     StorageEnsure,
     StorageEnsured,
     StorageProbe,
@@ -88,6 +90,8 @@ def answer(command: CommandFrame) -> Output | Problem:
             return a_backup()
         case RestoreRun():
             return RestoreOutput(phase="Completed", total_items=5, items_restored=5)
+        case RunCancel():
+            return RunCancelled(is_stopped=True)
         case BackupDelete():
             return DeleteOutput()
         case StorageEnsure(storage=storage):

@@ -70,7 +70,7 @@ def declare(rest: RestApi, /) -> None:
     rest.action("kubeoffloads", "run", offload.run, access=requires("kubeclusters.backup"), docs=run)
     rest.action("kuberestores", "run", restore.run, access=requires("kubeclusters.restore"))
     rest.action("kubemigrations", "run", migration.run, access=requires("kubeclusters.restore"))
-    rest.action("jobs", "cancel", job.cancel)
+    rest.action("jobs", "cancel", job.cancel, docs=RouteDocs(body=job.CancelRequest, example={"keep": False}))
     rest.action("notificationchannels", "test", notification.test)
     rest.action(
         "objectstores",

@@ -186,16 +186,6 @@ async def test_restore_of_what_is_not_there_is_refused(server):
         assert (await server.post("kuberestores", **base, selection=everything)).status_code == 422
 
 
-async def test_cancelling_is_answered_honestly(server):
-    cluster = await server.a_cluster()
-    backup = await server.a_backup(cluster["_id"])
-    await server.act(f"kubebackups/{backup['_id']}/action/run")
-    job = await server.job(backupdef=backup["_id"])
-    response = await server.post(f"jobs/{job['_id']}/action/cancel")
-    assert response.status_code == 501
-    assert "not supported yet" in response.json()["_error"]["message"]
-
-
 @pytest.mark.parametrize("body", [{"retention": {"retainDays": 0}}, {"retention": {"retainDays": "7"}}, {"retain": 1}])
 async def test_run_with_bad_body_starts_nothing(server, body):
     cluster = await server.a_cluster()

@@ -214,10 +214,10 @@ async def test_job_of_every_run_has_what_tables_show(shared):
         assert definition["status"]["last_job_run_time"] == job["start_time"]
 
 
-async def test_cancel_of_a_job_is_not_pretended(shared):
+async def test_cancel_of_a_job_that_ended_is_refused_by_name(shared):
     cluster = await shared.a_cluster(a_name())
     backup = await shared.a_backup(cluster["_id"], a_name())
     await shared.act(f"kubebackups/{backup['_id']}/action/run")
     job = await shared.job(backupdef=backup["_id"])
     response = await shared.post(f"jobs/{job['_id']}/action/cancel")
-    assert (response.status_code, job["name"] in response.json()["_error"]["message"]) == (501, True)
+    assert (response.status_code, job["name"] in response.json()["_error"]["message"]) == (422, True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 
 from cloudcasa_contract.base import CommandId
 from cloudcasa_contract.commands import Problem
@@ -36,6 +36,10 @@ class Engine:
     """Between finding Velero's knowledge fresh and creating a run, no other command may restart Velero."""
 
 
+async def _none_runs(_: CommandId) -> None:
+    """Stop nothing: there is no other command."""
+
+
 @dataclass(frozen=True)
 class Context:
     """One command's way to the cluster and back to the server."""
@@ -43,7 +47,16 @@ class Context:
     engine: Engine
     command_id: CommandId
     tell: Callable[[Progress], None]
+    stop: Callable[[CommandId], Awaitable[None]] = _none_runs
+    """Give up another command if it is worked on here; returns when nothing of it goes on any more."""
+    may_start: bool = True
+    """The command may make its run; False: only see one through that was made before."""
 
     def drive(self) -> Drive:
         """Return what the velero room needs of it."""
-        return Drive(client=self.engine.client, namespace=self.engine.namespace, command_id=self.command_id, tell=self.tell)
+        engine = self.engine
+        return Drive(client=engine.client, namespace=engine.namespace, command_id=self.command_id, tell=self.tell, may_start=self.may_start)
+
+    def instead_of(self, command_id: CommandId) -> Context:
+        """Return the way of another command that is taken over: what it made is seen through, and nothing is begun."""
+        return replace(self, command_id=command_id, may_start=False)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from cloudcasa_contract.base import CommandId
-from cloudcasa_contract.commands import Command, Output, Problem
+from cloudcasa_contract.commands import BackupOutput, Command, Output, Problem, RestoreOutput, RunCancelled
 from cloudcasa_contract.frames import MAX_FRAME_BYTES, CommandFrame, Heartbeat, Outcome, Result, UnknownCommandFrame, encode
 
 from cloudcasa_agent.channel import Outbox
@@ -38,6 +38,7 @@ _KNOWN_KINDS = frozenset(
         "engine.ensure",
         "backup.run",
         "restore.run",
+        "run.cancel",
         "restore.run.2",
         "backup.delete",
         "inventory.collect",
@@ -51,6 +52,7 @@ _log = get_logger("handlers")
 
 Handle = Callable[[Command, Context], Awaitable[Output]]
 OnAck = Callable[[str], None]
+Ended = BackupOutput | RestoreOutput
 
 
 class Dispatcher:
@@ -107,6 +109,13 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def give_up(self, command_id: CommandId, /) -> None:
+        """Stop a command without a result; another one takes over what it made. Returns when it has stopped."""
+        if task := self._running.get(command_id):
+            _log.info("Command given up", given_up=command_id)
+            task.cancel()
+            await asyncio.wait([task])
+
     async def _run(self, frame: CommandFrame) -> None:
         command_id = frame.command_id
         try:
@@ -117,7 +126,7 @@ class Dispatcher:
             del self._running[command_id]
 
     async def _result(self, frame: CommandFrame) -> Result:
-        context = Context(engine=self._engine, command_id=frame.command_id, tell=self._outbox.put_progress)
+        context = Context(engine=self._engine, command_id=frame.command_id, tell=self._outbox.put_progress, stop=self.give_up)
         try:
             output = await self._patiently(frame.command, context=context)
         except AgentError as error:
@@ -148,12 +157,18 @@ class Dispatcher:
 
 def fit(result: Result, /) -> Result:
     """Return the result so that it fits into a frame: a giant list of resources or volumes gives way, and is named missing."""
-    artifacts = getattr(result.output, "artifacts", None)
-    if artifacts is None or result.output is None or len(encode(result)) < MAX_FRAME_BYTES - 1024:
+    output = result.output
+    if output is None or len(encode(result)) < MAX_FRAME_BYTES - 1024:
         return result
-    missing = (*artifacts.missing, "Log and volumes: too large to be sent.")
-    smaller = artifacts.model_copy(update={"log": "", "volumes": (), "missing": missing})
-    return result.model_copy(update={"output": result.output.model_copy(update={"artifacts": smaller})})
+    if isinstance(output, RunCancelled) and output.run is not None:
+        return result.model_copy(update={"output": output.model_copy(update={"run": _slim(output.run)})})
+    return result.model_copy(update={"output": _slim(output)}) if isinstance(output, BackupOutput | RestoreOutput) else result
+
+
+def _slim(output: Ended) -> Ended:
+    missing = (*output.artifacts.missing, "Log and volumes: too large to be sent.")
+    smaller = output.artifacts.model_copy(update={"log": "", "volumes": (), "missing": missing})
+    return output.model_copy(update={"artifacts": smaller})
 
 
 def _refusal(frame: UnknownCommandFrame) -> Result:

@@ -13,6 +13,7 @@ from cloudcasa_contract.commands import (
     Output,
     PreflightRun,
     RestoreRun,
+    RunCancel,
     StorageEnsure,
     StorageProbe,
     StorageRead,
@@ -26,6 +27,7 @@ from .engine_ensure import run_engine_ensure
 from .inventory_collect import run_inventory
 from .preflight_run import run_preflight
 from .restore_run import run_restore
+from .run_cancel import run_cancel
 from .storage_ensure import run_storage_ensure
 from .storage_probe import run_storage_probe
 from .storage_read import run_storage_read
@@ -41,6 +43,8 @@ async def handle(command: Command, context: Context) -> Output:
             return await run_backup(command, context=context)
         case RestoreRun():
             return await run_restore(command, context=context)
+        case RunCancel():
+            return await run_cancel(command, context=context)
         case BackupDelete():
             return await run_delete(command, context=context)
         case InventoryCollect():

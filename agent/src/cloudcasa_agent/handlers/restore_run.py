@@ -59,6 +59,14 @@ async def run_restore(command: RestoreRun, *, context: Context) -> RestoreOutput
     )
 
 
+async def leave_restore(command: RestoreRun, *, context: Context) -> None:
+    """Take away what a restore needed that did not begin and will not."""
+    await _tidy(_drop_rules(context.drive()))
+    if command.storage.read_only:
+        with loan.borrowed(context.engine.borrowers, location_name(command.storage)):
+            await _tidy(_give_back(command, context=context))
+
+
 async def _restore(command: RestoreRun, *, context: Context) -> RestoreOutput:
     drive = context.drive()
     try:

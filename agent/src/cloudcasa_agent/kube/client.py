@@ -164,6 +164,16 @@ class KubeClient:
         except NotFoundError:
             return
 
+    async def delete_exactly(self, resource: Resource, item: JsonObject, /, *, only_unchanged: bool = False) -> None:
+        """Delete this very object, not one of its name; that it is gone is fine. Raises ConflictError when it is another, or has changed."""
+        metadata = item["metadata"]
+        wanted = {"uid": metadata["uid"]} | ({"resourceVersion": metadata["resourceVersion"]} if only_unchanged else {})
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", "preconditions": wanted}
+        try:
+            await self.request("DELETE", resource.path(namespace=metadata.get("namespace", ""), name=metadata["name"]), body=body)
+        except NotFoundError:
+            return
+
     async def served(self) -> tuple[JsonObject, ...]:
         """Return what the API serves, as APIGroupDiscovery objects. Raises KubeError on a server without aggregated discovery (< 1.26)."""
         answers = await asyncio.gather(*(self.request("GET", path, accept=_DISCOVERY) for path in ("/api", "/apis")))

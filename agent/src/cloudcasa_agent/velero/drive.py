@@ -18,6 +18,7 @@ from cloudcasa_contract.states import TERMINAL_VELERO_PHASES
 
 from cloudcasa_agent.kit.errors import AgentError
 from cloudcasa_agent.kit.logging import get_logger
+from cloudcasa_agent.kit.unbroken import unbroken
 from cloudcasa_agent.kube import AlreadyExistsError, EventKind, JsonObject, KubeClient, Resource
 
 from .errors import BackupExistsError, BackupVanishedError, EngineTimeoutError
@@ -37,6 +38,8 @@ class Drive:
     namespace: str
     command_id: CommandId
     tell: Tell
+    may_start: bool = True
+    """False: what is not there must not be made any more."""
 
     def say(self, *, phase: str, activity: str = "") -> None:
         """Tell what is being waited for."""
@@ -95,10 +98,15 @@ async def find_by_command(drive: Drive, resource: Resource) -> JsonObject | None
 
 
 async def create_or_find(drive: Drive, resource: Resource, body: JsonObject) -> JsonObject:
-    """Create the object; one that is there already must be this command's. Raises BackupExistsError."""
+    """Create the object; one that is there already must be this command's. Raises BackupExistsError, BackupVanishedError.
+
+    A creation that was begun is waited for, also by a command that is given up: what takes it over must find what it made.
+    """
     name = body["metadata"]["name"]
+    if not drive.may_start:
+        raise BackupVanishedError(f'{resource.kind} "{name}" is not there any more, and is not made again.')
     try:
-        return await drive.client.create(resource, body)
+        return await unbroken(drive.client.create(resource, body))
     except AlreadyExistsError:
         have = await drive.client.get(resource, name=name, namespace=drive.namespace)
     if (have["metadata"].get("labels") or {}).get(COMMAND_LABEL) == drive.command_id:

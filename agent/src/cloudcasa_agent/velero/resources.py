@@ -21,6 +21,7 @@ STATUS_REQUESTS = Resource(VELERO_GROUP, "v1", "serverstatusrequests", "ServerSt
 POD_VOLUME_BACKUPS = Resource(VELERO_GROUP, "v1", "podvolumebackups", "PodVolumeBackup")
 DATA_UPLOADS = Resource(VELERO_GROUP, "v2alpha1", "datauploads", "DataUpload")
 DATA_DOWNLOADS = Resource(VELERO_GROUP, "v2alpha1", "datadownloads", "DataDownload")
+POD_VOLUME_RESTORES = Resource(VELERO_GROUP, "v1", "podvolumerestores", "PodVolumeRestore")
 
 CRD_NAMES = tuple(
     f"{plural}.{VELERO_GROUP}"

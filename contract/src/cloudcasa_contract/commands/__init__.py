@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from .backup import RECORD_ANNOTATION, BackupDelete, BackupOutput, BackupRun, DeleteOutput, Selection
+from .cancel import RunCancel, RunCancelled
 from .engine import EngineEnsure, EngineImages, EngineOutput
 from .hooks import HOOK_SECONDS, MAX_HOOK_SECONDS, MAX_HOOKS, HookReport, HookResult, HookRun, HookState
 from .inventory import Inventory, InventoryCollect, PvcInfo, StorageClassInfo
@@ -40,6 +41,7 @@ Command = Annotated[
     EngineEnsure
     | BackupRun
     | RestoreRun
+    | RunCancel
     | BackupDelete
     | InventoryCollect
     | StorageEnsure
@@ -55,6 +57,7 @@ Output = Annotated[
     EngineOutput
     | BackupOutput
     | RestoreOutput
+    | RunCancelled
     | DeleteOutput
     | Inventory
     | StorageEnsured
@@ -101,6 +104,8 @@ __all__ = [
     "RestoreOutput",
     "RestoreRun",
     "RestoreScope",
+    "RunCancel",
+    "RunCancelled",
     "Selection",
     "Severity",
     "StorageAddress",

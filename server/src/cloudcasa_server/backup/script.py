@@ -12,6 +12,7 @@ from ..command.service import Outbox
 from ..hook.outcome import hook_note, hook_troubles, hooks_shown
 from ..hook.running import backup_commands
 from ..inventory.service import Inventories
+from ..job.cancel import Cancelling
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure
 from ..job.service import Jobs
@@ -27,6 +28,8 @@ from ..recovery_point.record import record_of
 from .admission import Admission, overlapping, unwanted
 from .model import COLLECTION, backup_payload, object_name, takes_claim
 
+_TO_CATALOG = Goto("catalog", {"state": JobState.CATALOG.value}, "Saving catalog")
+
 
 @dataclass(frozen=True, slots=True)
 class BackupScript:
@@ -41,7 +44,8 @@ class BackupScript:
 
     def script(self) -> Script:
         """Return the steps."""
-        return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "catalog": self.catalog}
+        cancelling = Cancelling(self.jobs, self.outbox, after=_TO_CATALOG)
+        return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "catalog": self.catalog, **cancelling.steps()}
 
     async def preflight(self, job: Document, /) -> Next:
         """Skip a run that cannot or must not start, hold back one that must not yet; settle the names and the store."""
@@ -83,7 +87,7 @@ class BackupScript:
         command = await self.outbox.find_by_key(step_key(job, "send"))
         if command is None or not CommandState(command["state"]).is_final:
             return Wait()
-        return failure(command) or Goto("catalog", {"state": JobState.CATALOG.value}, "Saving catalog")
+        return failure(command) or _TO_CATALOG
 
     async def catalog(self, job: Document, /) -> Next:
         """Judge the backup and record its recovery point."""

@@ -24,6 +24,8 @@ class CommandState(StrEnum):
     QUEUED = "QUEUED"
     DELIVERED = "DELIVERED"
     ACKED = "ACKED"
+    HELD = "HELD"
+    """Delivered, and not to be delivered again while another command may take it over; its result still counts."""
     DONE = "DONE"
     FAILED = "FAILED"
 
@@ -34,6 +36,7 @@ class CommandState(StrEnum):
 
 
 OPEN_STATES = (CommandState.QUEUED.value, CommandState.DELIVERED.value, CommandState.ACKED.value)
+UNFINISHED_STATES = (*OPEN_STATES, CommandState.HELD.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class StorageRef:
     objectstore_id: str
     cluster_id: str
     is_read_only: bool = False
+
+    @classmethod
+    def of(cls, document: Document, /) -> StorageRef:
+        """Return what was stored."""
+        return cls(document["objectstore"], document["cluster"], is_read_only=document["read_only"])
 
     def document(self) -> Document:
         """Return what is stored."""

@@ -66,6 +66,10 @@ class Resolver:
         if document["kind"] == "preflight.run":
             return await self._preflight(document)
         payload: dict[str, Any] = dict(document["payload"]) | {"kind": document["kind"]}
+        if document["kind"] == "run.cancel":
+            run = payload["run"]
+            payload["run"] = await self._resolved({**document, "kind": run["kind"], "payload": run})
+            return COMMAND_ADAPTER.validate_python(payload)
         if reference := document.get("storage"):
             target = await self.stores.target(
                 reference["objectstore"], cluster_id=reference["cluster"], is_read_only=reference["read_only"]

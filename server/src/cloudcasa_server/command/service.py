@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass
 
-from cloudcasa_contract.commands import Artifacts, BackupOutput, RestoreOutput
+from cloudcasa_contract.commands import Artifacts, BackupOutput, RestoreOutput, RunCancelled
 from cloudcasa_contract.frames import Outcome, Result
 
 from ..kit.bus import Bus
 from ..kit.clock import Clock
 from ..kit.ids import new_id
 from ..kit.store import And, Collection, Compare, Document, DuplicateKeyError, In, Not, Store, Update, eq
-from .model import COLLECTION, KEPT_SECONDS, OPEN_STATES, CommandState, Order, new_command
+from .model import COLLECTION, KEPT_SECONDS, OPEN_STATES, UNFINISHED_STATES, CommandState, Order, new_command
 
 MAX_RUNNING = 1_000
 """Commands an agent may name as running; no agent works on so many, and a query has its limits."""
@@ -109,7 +109,7 @@ class Outbox:
         """
         log, result = _split_log(result)
         state = CommandState.DONE if result.outcome is Outcome.SUCCEEDED else CommandState.FAILED
-        expected = And((eq("cluster", cluster_id), In("state", OPEN_STATES)))
+        expected = And((eq("cluster", cluster_id), In("state", UNFINISHED_STATES)))
         command = await self.find_owned(result.command_id, cluster_id=cluster_id)
         if command is None or CommandState(command["state"]).is_final:
             return command
@@ -160,7 +160,9 @@ class Outbox:
 def _split_log(result: Result) -> tuple[Artifacts | None, Result]:
     """Return the artifacts with the log, and the result without it: the log may be megabytes and is kept apart."""
     output = result.output
-    if not isinstance(output, BackupOutput | RestoreOutput):
+    run = output.run if isinstance(output, RunCancelled) else output
+    if not isinstance(run, BackupOutput | RestoreOutput):
         return None, result
-    slim = output.artifacts.model_copy(update={"log": ""})
-    return output.artifacts, result.model_copy(update={"output": output.model_copy(update={"artifacts": slim})})
+    slim = run.model_copy(update={"artifacts": run.artifacts.model_copy(update={"log": ""})})
+    shorter = output.model_copy(update={"run": slim}) if isinstance(output, RunCancelled) else slim
+    return run.artifacts, result.model_copy(update={"output": shorter})

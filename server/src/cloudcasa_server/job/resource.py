@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.responses import PlainTextResponse, Response
 
 from ..identity.belonging import CLUSTERS, NAMESPACES, in_namespace, in_namespaces
-from ..kit.errors import NotBuiltError, NotFoundError
-from ..kit.rest import Docs, RequestContext, Resource, Unique, within
+from ..kit.errors import InvalidError, NotFoundError
+from ..kit.rest import Docs, RequestContext, Resource, ResourceModel, Unique, within
 from ..kit.rest.resource import READ_METHODS
 from ..kit.store import Document
 from . import volumes
+from .cancel import request_cancel
 from .model import COLLECTION, INDEXES
+from .service import Jobs
 from .shown import EXAMPLE, PVC_EXAMPLE, JobShown, PvcProgressShown
 
 LOGS = "joblogs"
@@ -55,13 +58,22 @@ PVC_PROGRESS = Resource(
 )
 
 
+class CancelRequest(ResourceModel):
+    """The body of the action `cancel`."""
+
+    keep: bool = False
+    """Of a restore: leave in the cluster what it has made until then, instead of taking it away again."""
+
+
 async def cancel(context: RequestContext, document: Document, body: Mapping[str, Any], /) -> Mapping[str, Any]:
-    """Answer honestly that a job cannot be cancelled."""
-    del context, body
-    message = (
-        f'Cannot cancel job "{document["name"]}": cancelling is not supported yet. Let it end, or delete its recovery point afterwards.'
-    )
-    raise NotBuiltError(message)
+    """Cancel a job; what it made by half is taken away again."""
+    try:
+        request = CancelRequest.model_validate(body)
+    except ValidationError as error:
+        message = f"Cannot cancel: keep: {error.errors()[0]['msg']}."
+        raise InvalidError(message, issues={"keep": message}) from error
+    who = context.principal.email or context.principal.id
+    return await request_cancel(context.service(Jobs), document["_id"], who=who, keep=request.keep)
 
 
 async def show_log(context: RequestContext, /) -> Response:

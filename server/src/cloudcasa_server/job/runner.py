@@ -18,6 +18,7 @@ from ..kit.bus import Bus
 from ..kit.errors import AppError
 from ..kit.observe import span
 from ..kit.store import And, Compare, Document, StoreError, Update, eq
+from .cancel import CANCEL, is_to_be_cancelled
 from .metrics import JobMetrics
 from .model import COLLECTION, Finish, Goto, Next, Script, Wait
 from .reasons import of_problem
@@ -104,7 +105,10 @@ class Runner:
             hours = self.job_timeout_seconds / 3600
             message = f"The job did not end within {hours:g} hours and is given up. What Velero still does is left alone."
             return Finish(JobState.FAILED, message, reason="job_timeout")
-        step = self.scripts.get(job["type"], {}).get(name)
+        script = self.scripts.get(job["type"], {})
+        if is_to_be_cancelled(job, script):
+            return Goto(CANCEL, {"state": JobState.CANCELLING.value})
+        step = script.get(name)
         if step is None:
             message = f'This server does not know the step "{name}" of a {job["type"]} job. Was it started by a newer server?'
             return Finish(JobState.FAILED, message, reason="server_too_old")

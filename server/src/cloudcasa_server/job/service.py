@@ -145,11 +145,28 @@ class Jobs:
     async def end_all(self, cluster_id: str, /, *, end: Finish) -> None:
         """End every running job of a cluster that is no more."""
         for job in await self._jobs.find(And((eq("cluster", cluster_id), _OPEN))):
-            ended = await self._jobs.update(job["_id"], Update(set=final_fields(end, now=self.now())), expected=_OPEN)
-            if ended is not None:
-                await self.volumes.close(ended)
-                await self.tell_definitions(ended)
-                await self._wake_waiting(ended)
+            await self.end(job["_id"], end, expected=_OPEN)
+
+    async def end(self, job_id: str, end: Finish, /, *, expected: Query) -> Document | None:
+        """End a job from outside of its script, if it is as expected; return it then."""
+        change = Update(set={**final_fields(end, now=self.now()), "_updated": int(self.now())}, push={"activity": end.message})
+        ended = await self._jobs.update(job_id, change, expected=expected)
+        if ended is not None:
+            await self.volumes.close(ended)
+            await self.tell_definitions(ended)
+            await self._wake_waiting(ended)
+        return ended
+
+    async def change(self, job_id: str, changes: Mapping[str, Any], /, *, activity: str, expected: Query) -> Document | None:
+        """Change a job from outside of its script, if it is as expected, and let its runner look at once."""
+        change = Update(
+            set={**changes, "script.due_at": 0.0, "_updated": int(self.now())}, push={"activity": activity}, increment={"script.wakes": 1}
+        )
+        changed = await self._jobs.update(job_id, change, expected=expected)
+        if changed is not None:
+            await self.tell_definitions(changed)
+            await self.bus.publish(TOPIC, {})
+        return changed
 
     async def tell_definitions(self, job: Document, /) -> None:
         """Show on the definitions that a job belongs to what became of their latest jobs."""

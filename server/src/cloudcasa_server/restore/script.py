@@ -13,6 +13,7 @@ from ..command.model import CommandState, Order, StorageRef
 from ..command.service import Outbox
 from ..hook.outcome import hook_note, hook_troubles, hooks_shown
 from ..hook.running import restore_commands
+from ..job.cancel import Cancelling
 from ..job.model import FIRST_STEP, Finish, Goto, Next, Script, Wait, step_key
 from ..job.outcome import failure
 from ..job.service import Jobs
@@ -33,7 +34,8 @@ class RestoreScript:
 
     def script(self) -> Script:
         """Return the steps."""
-        return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "judge": self.judge}
+        cancelling = Cancelling(self.jobs, self.outbox, after=Goto("judge", {"state": JobState.RUNNING.value}))
+        return {FIRST_STEP: self.preflight, "send": self.send, "wait": self.wait, "judge": self.judge, **cancelling.steps()}
 
     async def preflight(self, job: Document, /) -> Next:
         """Skip a restore that cannot start."""
