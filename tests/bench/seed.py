@@ -112,6 +112,7 @@ def points(count: int) -> Iterator[Document]:
             "pv_count": 3,
             "total_copy_data": 10**9,
             "status": {"locked": False},
+            "sweep": {"at": 4e9},
         }
 
 

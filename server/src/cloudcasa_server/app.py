@@ -55,6 +55,7 @@ from .inventory.resource import INVENTORY_RESOURCES
 from .inventory.service import Inventories
 from .job.metrics import JobMetrics
 from .job.model import Script
+from .job.pruning import Pruner
 from .job.resource import JOBS, PVC_PROGRESS
 from .job.runner import Runner
 from .job.service import Jobs
@@ -250,6 +251,13 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
     )
     notifications = _notifications(settings, documents(NOTIFICATION_CHANNELS), documents(NOTIFICATION_DELIVERIES))
     backup = BackupScript(jobs=jobs, outbox=outbox, stores=stores, points=points, inventories=inventories, admission=admission)
+    pruner = Pruner(
+        store,
+        clock,
+        Lease(store, clock, name="pruning", seconds=settings.lease_seconds),
+        job_days=settings.job_retention_days,
+        alert_days=settings.alert_retention_days,
+    )
     certificate = server_certificate(settings, clock=clock)
     ca_pem = certificate.ca_file.read_text("ascii") if certificate and certificate.ca_file else None
     installation = Installation(
@@ -280,7 +288,9 @@ def _wire(settings: Settings, *, store: Store | None, clock: Clock, bus: Bus, pr
         stores=stores,
         clusters=clusters,
         gateway=Gateway(rooms, server_version=SERVER_VERSION, settings=settings),
-        worker=Worker(runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications, store_tasks, expiry),
+        worker=Worker(
+            runner, clusters, outbox, Alerts(documents(ALERTS)), people, audit, scheduler, notifications, store_tasks, expiry, pruner
+        ),
         services=Services(
             keys,
             schedules,

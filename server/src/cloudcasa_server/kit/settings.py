@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     store_check_seconds: float = Field(3600.0, ge=0)
     """How often object stores are tried out again, in seconds: public ones by this server, private ones by the agent of their cluster. Default 3600:
     an hour. 0: only when they change."""
+    job_retention_days: int = Field(90, ge=1, le=36_500)
+    """How long jobs are kept with their logs, in days. Default 90. Jobs of recovery points that are there and the latest of each definition are kept
+    as long as those are."""
+    alert_retention_days: int = Field(90, ge=1, le=36_500)
+    """How long alerts are kept, in days. Default 90."""
     keep_last_good: bool = True
     """Keep the newest recovery point in which everything is, of each backup definition, however long ago it expired. Default true. A definition's
     `keep_last_good` goes before it."""

@@ -7,6 +7,7 @@ and no job that began meanwhile loses what it reads (docs/adr/0035). Whoever hol
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,7 +15,7 @@ import structlog
 from cloudcasa_contract.states import RecoveryPointState
 
 from ..kit.lease import Lease
-from ..kit.store import And, Compare, Document, Not, Query, Update, eq
+from ..kit.store import And, Compare, Document, Not, Query, StoreError, Update, eq
 from .deletion import GUARD_SECONDS, Deletions
 from .retention import FIELDS, Fate, Reason, fates, group_of
 from .room import Rooms
@@ -80,20 +81,34 @@ class Expiry:
         """Open deletions anew that failed a while ago, or whose server died before it opened their job."""
         found = await self._due(_DELETING, sort="sweep.at")
         for point in found:
-            is_expiry = bool((point.get("sweep") or {}).get("is_expiry"))
-            if await self.deletions.is_running(point["_id"]):
-                await self._look_later(point, seconds=GUARD_SECONDS)
-            elif (seconds := await rooms.enter(point["cluster"], is_wanted=True)) is not None:
-                await self._look_later(point, seconds=seconds)
-            else:
-                await self.deletions.start(point, is_expiry=is_expiry)
+            await self._calmly(self._try_again(point, rooms), [point])
         return found
+
+    async def _try_again(self, point: Document, rooms: Rooms) -> None:
+        if await self.deletions.is_running(point["_id"]):
+            await self._look_later(point, seconds=GUARD_SECONDS)
+        elif (seconds := await rooms.enter(point["cluster"], is_wanted=True)) is not None:
+            await self._look_later(point, seconds=seconds)
+        else:
+            await self.deletions.start(point, is_expiry=bool((point.get("sweep") or {}).get("is_expiry")))
 
     async def _expire(self, rooms: Rooms) -> list[Document]:
         found = await self._due(_READY, Compare("expiry_timestamp", "lte", self._now), sort="expiry_timestamp")
         for _, members in groupby(sorted(found, key=group_of), key=group_of):
-            await self._look_at(list(members), rooms)
+            due = list(members)
+            await self._calmly(self._look_at(due, rooms), due)
         return found
+
+    async def _calmly(self, work: Awaitable[None], points: list[Document]) -> None:
+        """Do what is to be done about points; a bug with these must not keep others from going."""
+        try:
+            await work
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("Expired recovery points could not be looked at and will be later", points=[point["_id"] for point in points[:5]])
+            for point in points:
+                await self._look_later(point, seconds=KEPT_SECONDS)
 
     async def _look_at(self, due: list[Document], rooms: Rooms) -> None:
         """Judge the due points of one definition, the oldest first."""

@@ -13,6 +13,7 @@ from ..backup.scheduler import Scheduler
 from ..cluster.service import Clusters
 from ..command.service import Outbox
 from ..identity import AuditLog, People
+from ..job.pruning import Pruner
 from ..job.runner import Runner
 from ..kit.store import StoreUnavailableError
 from ..notification.service import Notifications
@@ -46,6 +47,7 @@ class Worker:
     notifications: Notifications
     stores: StoreTasks
     expiry: Expiry
+    pruner: Pruner
 
     @property
     def _sweep_seconds(self) -> float:
@@ -63,6 +65,7 @@ class Worker:
             tasks.create_task(self._for_ever(self.notifications.sweep, pause_seconds=ALERT_SECONDS, what="telling alerts"))
             tasks.create_task(self._for_ever(self.notifications.prune, pause_seconds=PRUNE_SECONDS, what="dropping old deliveries"))
             tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
+            tasks.create_task(self._for_ever(self.pruner.prune, pause_seconds=PRUNE_SECONDS, what="dropping old jobs and alerts"))
             tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
             tasks.create_task(self._for_ever(self.stores.sweep, pause_seconds=STORES_SECONDS, what="looking after object stores"))
             tidy = self.stores.locations.tidy
