@@ -15,7 +15,7 @@ from ..rest.documents import present
 from ..rest.resource import Resource
 from .links import links_of
 from .parts import ERRORS, Part, header
-from .schemas import schema_of, type_name
+from .schemas import MADE_BY, schema_of, type_name
 
 _ALWAYS = {400, 503}
 """Of every route: the query string may be no UTF-8, and the database may be away."""
@@ -150,7 +150,9 @@ def _action(resource: Resource, about: About, scene: Scene) -> Part:
     body = schema_of(docs.body) if docs.body else {"type": "object"}
     answer = _success(resource, "get", scene)["200"]
     if docs.answer:
-        answer["content"]["application/json"] = {"schema": schema_of(docs.answer)}
+        schema = schema_of(docs.answer)
+        own = {**schema.get("properties", {}), "_status": MADE_BY["_status"]}
+        answer["content"]["application/json"] = {"schema": {**schema, "properties": own}}
     return {
         "operationId": f"{resource.name}_action_{_word(about.action)}".replace("/", "_"),
         "summary": docs.summary or f"{about.action.capitalize()} a {resource.noun}",
