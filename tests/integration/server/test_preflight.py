@@ -57,17 +57,16 @@ async def test_request_answers_what_was_found_then(server):
     assert [each["slug"] for each in answered["status"]["preflight"]["findings"]] == ["no-snapshot-class"]
 
 
-async def test_two_requests_at_once_are_one_question(server):
+async def test_second_request_waits_for_the_question_that_is_under_way(server):
     cluster = await server.a_cluster()
     async with (await server.an_agent(cluster, capabilities=CAN)).connected() as agent:
         await shown(server, cluster, lambda status: "preflight" in status)
         agent.answers = lambda command: None if command.command.kind == "preflight.run" else answer(command)
-        path = f"kubeclusters/{cluster['_id']}/action/preflight"
-        both = [asyncio.create_task(server.act(path)) for _ in range(2)]
+        request = asyncio.create_task(server.act(f"kubeclusters/{cluster['_id']}/action/preflight"))
         asked = await agent.command("preflight.run", count=2)
+        assert await server.parts.clusters.look_over(cluster["_id"]) == asked.command_id
         await agent.finish(asked, PreflightOutput(checked_at=datetime.now(UTC), findings=(FOUND,)))
-        for request in both:
-            assert (await request)["status"]["findings"] == ["There is none. Make one."]
+        assert (await request)["status"]["findings"] == ["There is none. Make one."]
     assert len(agent.of_kind("preflight.run")) == 2
 
 
