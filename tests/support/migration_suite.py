@@ -58,8 +58,8 @@ def new_form(count: int = 7) -> list[dict[str, Any]]:
 
 
 async def finished(task: asyncio.Task[None], clock: FakeClock) -> None:
-    """Let time pass until the task is done."""
-    async with asyncio.timeout(60):
+    """Let time pass until the task is done. MongoDB's stand-in builds indexes in the background, and tries again after a minute when it was held up."""
+    async with asyncio.timeout(150):
         while not task.done():
             await clock.advance(5)
             await asyncio.sleep(0.01)
