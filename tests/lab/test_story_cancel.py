@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from lab.build import image_ref
-from tests.support.protected import Application, Protected, wait_for_progress
+from tests.support.protected import Application, Protected
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 MIB = 400
@@ -30,11 +30,11 @@ def cancel(protected: Protected, job_id: str) -> dict[str, Any]:
     return protected.client.wait_for_job(job_id)
 
 
-def wait_for_download(protected: Protected, *, restore_of: str) -> None:
-    """Return when Velero has made the movement of a restore's volume; its progress is told only shortly before it is done."""
+def wait_for_movement(protected: Protected, kind: str, *, job_id: str) -> None:
+    """Return when Velero has made the movement of a run's volume; its progress is told only shortly before it is done."""
     deadline = time.monotonic() + 120
-    while restore_of not in protected.kubectl("-n", "cloudcasa-io", "get", "datadownloads", "-o", "name"):
-        assert time.monotonic() < deadline, "no DataDownload came up"
+    while job_id not in protected.kubectl("-n", "cloudcasa-io", "get", kind, "-o", "name"):
+        assert time.monotonic() < deadline, f"none of {kind} came up"
         time.sleep(0.2)
 
 
@@ -68,7 +68,7 @@ def test_cancelled_copy_leaves_nothing_and_cancelled_restore_takes_back_what_it_
     stored = backups_in_store(protected)
 
     running = protected.run(backup)
-    wait_for_progress(protected.client, running)
+    wait_for_movement(protected, "datauploads", job_id=running)
     job = cancel(protected, running)
 
     assert (job["state"], job["reason"]["slug"]) == ("CANCELED", "cancelled_by"), job
@@ -86,7 +86,7 @@ def test_cancelled_copy_leaves_nothing_and_cancelled_restore_takes_back_what_it_
     started = protected.client.wait(f"kuberestores/{restore['_id']}", lambda one: bool(one["status"].get("jobid")), timeout_seconds=30)
     volumes = protected.kubectl("get", "pv", "-o", "name").split()
 
-    wait_for_download(protected, restore_of=started["status"]["jobid"])
+    wait_for_movement(protected, "datadownloads", job_id=started["status"]["jobid"])
     job = cancel(protected, started["status"]["jobid"])
 
     assert job["state"] == "CANCELED", job
