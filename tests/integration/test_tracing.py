@@ -8,11 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import pytest
 from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.support.receivers import Posts, a_receiver
 from tests.support.server import FakeProbe, Running
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -31,9 +30,20 @@ SECONDS = 30.0
 class Collector:
     """An OTLP/HTTP receiver."""
 
-    url: str = ""
-    spans: list[Any] = field(default_factory=list)
-    raw: list[bytes] = field(default_factory=list)
+    posts: Posts
+
+    @property
+    def url(self) -> str:
+        return self.posts.url.partition("/hooks")[0]
+
+    @property
+    def raw(self) -> list[bytes]:
+        return self.posts.bodies()
+
+    @property
+    def spans(self) -> list[Any]:
+        resources = [resource for body in self.raw for resource in ExportTraceServiceRequest.FromString(body).resource_spans]
+        return [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
 
     def named(self, name: str) -> list[Any]:
         return [span for span in self.spans if span.name == name]
@@ -41,30 +51,8 @@ class Collector:
 
 @contextmanager
 def a_collector() -> Iterator[Collector]:
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            collector.raw.append(body)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                collector.spans += [span for scope in resource.scope_spans for span in scope.spans]
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with a_receiver() as posts:
+        yield Collector(posts)
 
 
 def a_port() -> int:

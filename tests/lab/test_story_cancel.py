@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import boto3
 import pytest
 
 from lab.build import image_ref
-from tests.support.protected import Application, Protected
+from tests.support.protected import Application, Protected, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 MIB = 400
@@ -32,10 +31,8 @@ def cancel(protected: Protected, job_id: str) -> dict[str, Any]:
 
 def wait_for_movement(protected: Protected, kind: str, *, job_id: str) -> None:
     """Return when Velero has made the movement of a run's volume; its progress is told only shortly before it is done."""
-    deadline = time.monotonic() + 120
-    while job_id not in protected.kubectl("-n", "cloudcasa-io", "get", kind, "-o", "name"):
-        assert time.monotonic() < deadline, f"none of {kind} came up"
-        time.sleep(0.2)
+    names = ("-n", "cloudcasa-io", "get", kind, "-o", "name")
+    until(lambda: job_id in protected.kubectl(*names), seconds=120, what=f"none of {kind} came up")
 
 
 def leftovers(protected: Protected, *namespaces: str) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from cloudcasa_server.kit.store.opening import FILE_NAME
 from cloudcasa_server.kit.store.sqlite import SqliteStore
 
 from lab.build import image_ref
-from tests.support.protected import Application, Protected
+from tests.support.protected import Application, Protected, until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 DAY = 86_400
@@ -30,13 +28,6 @@ def grow_old(protected: Protected, point: dict[str, Any], *, days: int, **fields
         await store.close()
 
     asyncio.run(write())
-
-
-def until(look: Callable[[], bool], *, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
 
 
 def test_expired_points_go_and_kept_ones_are_still_restored(protected: Protected) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -232,6 +233,14 @@ class Application:
     def delete(self) -> None:
         """Lose it: the namespace and its volumes."""
         self.place.kubectl("delete", "namespace", self.namespace, "--timeout=180s")
+
+
+def until(look: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Look again and again until it is so; fail with `what` when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
 
 
 def wait_for_progress(client: Client, job_id: str, *, timeout_seconds: float = 120) -> Json:

@@ -129,15 +129,6 @@ class KubeClient:
         except NotFoundError:
             return ()
 
-    async def has_any(self, resource: Resource, /) -> JsonObject | None:
-        """Return some object of the kind in any namespace, or None."""
-        try:
-            page = await self.request("GET", resource.path(), query={"limit": "1"})
-        except NotFoundError:
-            return None
-        items: list[JsonObject] = page.get("items") or []
-        return items[0] if items else None
-
     async def create(self, resource: Resource, body: JsonObject, /) -> JsonObject:
         """Create an object. Raises AlreadyExistsError."""
         namespace = body["metadata"].get("namespace", "")

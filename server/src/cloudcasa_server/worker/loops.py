@@ -57,20 +57,26 @@ class Worker:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._for_ever(self.runner.run, pause_seconds=1.0, what="running jobs"))
-            tasks.create_task(self._for_ever(self.clusters.sweep, pause_seconds=self._sweep_seconds, what="looking for silent agents"))
-            tasks.create_task(self._for_ever(self.alerts.sweep, pause_seconds=ALERT_SECONDS, what="raising alerts"))
-            tasks.create_task(self._for_ever(self.scheduler.look, pause_seconds=SCHEDULE_SECONDS, what="starting what is due"))
-            tasks.create_task(self._for_ever(self.expiry.sweep, pause_seconds=EXPIRY_SECONDS, what="deleting what has expired"))
-            tasks.create_task(self._for_ever(self.notifications.sweep, pause_seconds=ALERT_SECONDS, what="telling alerts"))
-            tasks.create_task(self._for_ever(self.notifications.prune, pause_seconds=PRUNE_SECONDS, what="dropping old deliveries"))
-            tasks.create_task(self._for_ever(self.outbox.prune, pause_seconds=PRUNE_SECONDS, what="dropping old commands"))
-            tasks.create_task(self._for_ever(self.pruner.prune, pause_seconds=PRUNE_SECONDS, what="dropping old jobs and alerts"))
-            tasks.create_task(self._for_ever(self.people.tidy, pause_seconds=TIDY_SECONDS, what="dropping sessions that are over"))
-            tasks.create_task(self._for_ever(self.stores.sweep, pause_seconds=STORES_SECONDS, what="looking after object stores"))
-            tidy = self.stores.locations.tidy
-            tasks.create_task(self._for_ever(tidy, pause_seconds=STORE_TIDY_SECONDS, what="forgetting object stores that are gone"))
-            tasks.create_task(self._for_ever(self.audit.sweep, pause_seconds=AUDIT_SECONDS, what="keeping the audit log"))
+            for work, pause_seconds, what in self._loops():
+                tasks.create_task(self._for_ever(work, pause_seconds=pause_seconds, what=what))
+
+    def _loops(self) -> tuple[tuple[Callable[[], Awaitable[None]], float, str], ...]:
+        """Return what is done again and again, after how long a pause, and how the log calls it."""
+        return (
+            (self.runner.run, 1.0, "running jobs"),
+            (self.clusters.sweep, self._sweep_seconds, "looking for silent agents"),
+            (self.alerts.sweep, ALERT_SECONDS, "raising alerts"),
+            (self.scheduler.look, SCHEDULE_SECONDS, "starting what is due"),
+            (self.expiry.sweep, EXPIRY_SECONDS, "deleting what has expired"),
+            (self.notifications.sweep, ALERT_SECONDS, "telling alerts"),
+            (self.notifications.prune, PRUNE_SECONDS, "dropping old deliveries"),
+            (self.outbox.prune, PRUNE_SECONDS, "dropping old commands"),
+            (self.pruner.prune, PRUNE_SECONDS, "dropping old jobs and alerts"),
+            (self.people.tidy, TIDY_SECONDS, "dropping sessions that are over"),
+            (self.stores.sweep, STORES_SECONDS, "looking after object stores"),
+            (self.stores.locations.tidy, STORE_TIDY_SECONDS, "forgetting object stores that are gone"),
+            (self.audit.sweep, AUDIT_SECONDS, "keeping the audit log"),
+        )
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]], *, pause_seconds: float, what: str) -> None:
         while True:
